@@ -1,0 +1,198 @@
+//! The daemon's own settings: `countersign.yaml`, compiled. Pure: text in, settings or every
+//! problem out. What is a reference here (`env:`, `file:`) is resolved by `live`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::text::problem::Place;
+
+/// One configuration. What `boot` holds cannot change without a restart; the type says so.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Needs a restart.
+    pub boot: Boot,
+    /// Takes effect at the next reload.
+    pub hot: Hot,
+}
+
+/// What is fixed at start.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Boot {
+    /// Where callbacks arrive. Never empty.
+    pub listen: Vec<SocketAddr>,
+    /// Where metrics and health are served; `None`: nowhere.
+    pub admin: Option<SocketAddr>,
+    /// What one client may use.
+    pub limits: Limits,
+    /// How the log looks.
+    pub log: Log,
+}
+
+/// Maxima of the listeners. All have safe defaults.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Open connections at a time, all listeners together.
+    pub connections_max: usize,
+    /// Bytes of request line and headers together.
+    pub header_bytes_max: usize,
+    /// Header lines.
+    pub headers_max: usize,
+    /// From the first byte awaited to the end of the headers.
+    pub header_timeout: Duration,
+    /// Bytes of a body.
+    pub body_bytes_max: usize,
+    /// From the end of the headers to the end of the body.
+    pub body_timeout: Duration,
+    /// How long requests in flight may take to finish after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+/// The log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Log {
+    /// One JSON object a line, or text for people.
+    pub format: LogFormat,
+    /// The least severe level that is written.
+    pub level: LogLevel,
+}
+
+/// See [`Log::format`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Text for people.
+    Pretty,
+}
+
+/// See [`Log::level`]. An accepted callback is `Info`, a refused one `Warn`, an undelivered one
+/// `Error`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// Losses only.
+    Error,
+    /// Every callback.
+    Info,
+    /// Refusals and losses.
+    Warn,
+}
+
+/// What a reload changes.
+#[derive(Clone, Debug)]
+pub struct Hot {
+    /// Rule files, and folders whose `*.yaml` are rule files, relative to the configuration's
+    /// folder. A file of a shipped gateway's name replaces the shipped rule.
+    pub rules: Vec<PathBuf>,
+    /// Who receives events.
+    pub upstreams: Vec<Upstream>,
+    /// What is wired to what.
+    pub routes: Vec<Route>,
+}
+
+/// Who receives events.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name in routes and metrics.
+    pub name: String,
+    /// Where it is.
+    pub target: Target,
+    /// Until a connection stands.
+    pub connect_timeout: Duration,
+    /// From the first byte sent to the last byte of the answer.
+    pub timeout: Duration,
+    /// Requests under way at a time; further ones are asked to come again.
+    pub in_flight_max: usize,
+    /// The Standard Webhooks secret that events are counter-signed with.
+    pub secret: Option<SecretRef>,
+}
+
+/// Where an upstream is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Target {
+    /// `http://host[:port]` or `https://host[:port]`, no path.
+    Http(String),
+    /// Built in: each event is printed on standard output.
+    Print,
+}
+
+/// A path, the rule that judges what arrives there, and who receives it.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name in metrics and logs; the path where none is given.
+    pub name: String,
+    /// The exact path.
+    pub path: String,
+    /// Name of the rule.
+    pub gateway: String,
+    /// The rule's parameters.
+    pub params: Vec<Param>,
+    /// Name of an upstream of this configuration.
+    pub upstream: String,
+    /// In which form.
+    pub forward: Forward,
+    /// Whether a refusal stops the request.
+    pub mode: Mode,
+    /// Where the route stands in the file.
+    pub place: Place,
+}
+
+/// One parameter of a route.
+#[derive(Clone, Debug)]
+pub struct Param {
+    /// Its name in the rule.
+    pub name: String,
+    /// One value, or several of a list.
+    pub values: Vec<ParamValue>,
+    /// Whether it was written as a list.
+    pub list: bool,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// A value, or where it is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ParamValue {
+    /// Written in the configuration.
+    Literal(String),
+    /// Kept elsewhere.
+    Reference(SecretRef),
+}
+
+/// Where a secret is kept. The secret itself never stands in a configuration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SecretRef {
+    /// `env:NAME`
+    Env(String),
+    /// `file:PATH`, relative to the configuration's folder; one line break at its end is not part
+    /// of the secret.
+    File(PathBuf),
+}
+
+/// What is forwarded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Forward {
+    /// The canonical event, counter-signed, as POST to this path and query.
+    Canonical {
+        /// Path and query at the upstream.
+        to: String,
+    },
+    /// The verified request, byte for byte.
+    Original {
+        /// Path and query at the upstream; `None`: those of the request.
+        to: Option<String>,
+        /// Request headers that go with it, beside `content-type`; lower case.
+        headers: Vec<String>,
+    },
+}
+
+/// Whether a refusal stops the request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// Refused is refused.
+    Enforce,
+    /// Judged, counted and logged; the original goes upstream whatever the verdict.
+    Observe,
+}

@@ -1,0 +1,76 @@
+//! What an operator configures for one route: the values of a rule's parameters.
+
+use std::collections::BTreeMap;
+
+use crate::engine::secret::Secret;
+
+/// Values by parameter name. Every value is kept like a secret, whether it is one or not.
+#[derive(Clone, Default)]
+pub struct Params(BTreeMap<String, Vec<Secret>>);
+
+impl Params {
+    /// No values.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a value; a parameter that is a list holds several, in the order they were added.
+    pub fn push(&mut self, name: impl Into<String>, value: Secret) {
+        self.0.entry(name.into()).or_default().push(value);
+    }
+
+    /// Replaces all values of a parameter.
+    pub fn set(&mut self, name: impl Into<String>, values: Vec<Secret>) {
+        self.0.insert(name.into(), values);
+    }
+
+    /// The values of a parameter; empty where it is not configured.
+    pub fn values(&self, name: &str) -> &[Secret] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The configured names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+/// Why a rule cannot work with the parameters it was given. Says which parameter, never its value.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BindError {
+    /// The parameter's name.
+    pub param: String,
+    /// What is wrong with it.
+    pub what: BindFault,
+}
+
+/// What is wrong with a parameter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum BindFault {
+    /// Present, but empty or white space only.
+    Empty,
+    /// Not a key, a number, a choice …: the text says what was expected.
+    Malformed(String),
+    /// Needed in the chosen variant, and absent.
+    Missing,
+    /// Several values where the rule takes one.
+    NotAList,
+    /// The rule has no such parameter; perhaps another was meant.
+    Unknown(Option<String>),
+}
+
+impl std::fmt::Display for BindError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { param, what } = self;
+        match what {
+            BindFault::Empty => write!(f, "parameter `{param}` is empty"),
+            BindFault::Malformed(expected) => write!(f, "parameter `{param}`: {expected}"),
+            BindFault::Missing => write!(f, "parameter `{param}` is missing"),
+            BindFault::NotAList => write!(f, "parameter `{param}` takes one value, not a list"),
+            BindFault::Unknown(None) => write!(f, "the rule has no parameter `{param}`"),
+            BindFault::Unknown(Some(near)) => {
+                write!(f, "the rule has no parameter `{param}`; did you mean `{near}`?")
+            }
+        }
+    }
+}

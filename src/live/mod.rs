@@ -1,0 +1,74 @@
+//! The one cell that changes at run time, and the only reader of disk and environment.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::config::{Forward, Mode, Target};
+use crate::engine::Bound;
+use crate::engine::secret::Secret;
+
+/// Everything that a request needs, built whole and never changed.
+pub struct Snapshot {
+    /// 1 at start, one more with each reload that took effect.
+    pub generation: u64,
+    /// Routes by their exact path.
+    pub routes: HashMap<String, Arc<Route>>,
+}
+
+/// A route that is ready to judge, or the reasons why it is not.
+pub struct Route {
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// Name of the rule.
+    pub gateway: String,
+    /// The rule with this route's parameters; `Err`: what is missing, for the operator. Such a
+    /// route answers 503 and is never open.
+    pub bound: Result<Bound, Vec<String>>,
+    /// Who receives what it accepts.
+    pub upstream: Arc<Upstream>,
+    /// In which form.
+    pub forward: Forward,
+    /// Whether a refusal stops the request.
+    pub mode: Mode,
+}
+
+/// Who receives events, with what is needed to reach it.
+pub struct Upstream {
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// Where it is.
+    pub target: Target,
+    /// Until a connection stands.
+    pub connect_timeout: Duration,
+    /// From the first byte sent to the last byte of the answer.
+    pub timeout: Duration,
+    /// Requests under way at a time.
+    pub in_flight_max: usize,
+    /// The decoded Standard Webhooks secret.
+    pub secret: Option<Secret>,
+}
+
+/// The one cell. A request loads it once and keeps what it got until it is answered.
+pub struct Live {
+    current: ArcSwap<Snapshot>,
+}
+
+impl Live {
+    /// Starts with a snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { current: ArcSwap::from_pointee(snapshot) }
+    }
+
+    /// What is active now.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Infallible: whatever could fail has failed while the snapshot was built.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.current.store(Arc::new(snapshot));
+    }
+}
