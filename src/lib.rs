@@ -4,7 +4,7 @@
 //! Read the modules in this order; each may use only those above it. `tests/it/tidy.rs` holds the
 //! order, and the purity of the first four.
 
-pub mod engine;
-pub mod text;
 pub mod config;
+pub mod engine;
 pub mod live;
+pub mod text;

@@ -6,7 +6,5 @@ use crate::engine::inbound::UnixSeconds;
 /// inside.
 pub fn rfc3339(seconds: UnixSeconds) -> String {
     let (min, max) = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
-    jiff::Timestamp::from_second(seconds)
-        .unwrap_or(if seconds < 0 { min } else { max })
-        .to_string()
+    jiff::Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { min } else { max }).to_string()
 }
