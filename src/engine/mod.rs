@@ -4,10 +4,12 @@
 pub mod canonical;
 pub mod event;
 pub mod inbound;
+pub mod json;
 pub mod params;
 pub mod reason;
 pub mod secret;
 pub mod time;
+pub mod value;
 pub mod verdict;
 
 use inbound::{Inbound, UnixSeconds};
