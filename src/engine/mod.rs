@@ -2,7 +2,9 @@
 //! YAML: everything that a verdict depends on is an argument.
 
 pub mod canonical;
+pub mod encoding;
 pub mod event;
+pub mod form;
 pub mod inbound;
 pub mod json;
 pub mod params;

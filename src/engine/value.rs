@@ -78,15 +78,15 @@ const FEW: usize = 8;
 const SOME: usize = 128;
 
 fn names_differ(members: &[Member<'_>]) -> bool {
-    match members.len() {
-        ..=FEW => names_differ_in_pairs(members),
-        ..=SOME => names_differ_by_table(members),
-        _ => {
-            // Sorting has no bad case that a sender could prepare.
-            let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
-            names.sort_unstable();
-            names.windows(2).all(|pair| pair[0] != pair[1])
-        }
+    if members.len() <= FEW {
+        names_differ_in_pairs(members)
+    } else if members.len() <= SOME {
+        names_differ_by_table(members)
+    } else {
+        // Sorting has no bad case that a sender could prepare.
+        let mut names: Vec<&str> = members.iter().map(|(name, _)| name.as_ref()).collect();
+        names.sort_unstable();
+        names.windows(2).all(|pair| pair[0] != pair[1])
     }
 }
 

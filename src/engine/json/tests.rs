@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// In the manner of JSONTestSuite: `y_` must be read.
+/// In the manner of `JSONTestSuite`: `y_` must be read.
 const GOOD: &[&str] = &[
     "[]",
     "{}",
