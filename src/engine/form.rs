@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn the_number_of_pairs_is_bounded() {
         let form = |count: usize| "a=1&&".repeat(count);
-        assert_eq!(pairs(form(PAIRS_MAX).as_bytes()).filter(Result::is_ok).count(), PAIRS_MAX);
+        assert_eq!(pairs(form(PAIRS_MAX).as_bytes()).flatten().count(), PAIRS_MAX);
         let too_many = form(PAIRS_MAX + 1);
         let last = pairs(too_many.as_bytes()).last();
         assert_eq!(last, Some(Err(FormError::TooMany)));
@@ -246,10 +246,8 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_or_refused(text in prop::collection::vec(any::<u8>(), 0..64)) {
-            for pair in pairs(&text) {
-                if let Ok((name, value)) = pair {
-                    prop_assert!(!name.contains(&0) && !value.contains(&0));
-                }
+            for (name, value) in pairs(&text).flatten() {
+                prop_assert!(!name.contains(&0) && !value.contains(&0));
             }
         }
     }

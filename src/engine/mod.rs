@@ -7,6 +7,7 @@ pub mod event;
 pub mod form;
 pub mod inbound;
 pub mod json;
+pub mod money;
 pub mod params;
 pub mod reason;
 pub mod secret;
