@@ -12,6 +12,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::bind::{CompiledRule, Variant};
+use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::plan::{Plan, Proof, Raw, Ref, RequestPlan};
 use crate::rule::{ambiguity, coverage};
@@ -105,7 +106,12 @@ fn variant(
     let fresh = request::fresh(root, choices, &mut names);
     let payload = payload_node.and_then(|node| request::payload(node, &mut names));
     let guards = proofs::guards(root, choices, &mut names);
-    let mut events = EventCompiler { names: &mut names, uses: Vec::new(), environment };
+    let mut events = EventCompiler {
+        names: &mut names,
+        uses: Vec::new(),
+        environment,
+        decimals: Decimals::default(),
+    };
     let event = events.event(root);
     let mut uses = events.uses;
     let needs: Vec<usize> = names.needs.iter().copied().collect();
