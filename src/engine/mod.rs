@@ -8,6 +8,7 @@ pub mod form;
 pub mod inbound;
 pub mod json;
 pub mod money;
+pub mod pan;
 pub mod params;
 pub mod reason;
 pub mod secret;
