@@ -184,11 +184,13 @@ impl Client {
     }
 }
 
+/// What reads and writes on a connection when it is polled; `None` once that has come to its end.
+type Driver = Option<Pin<Box<Connection<Io, Full<Bytes>>>>>;
+
 /// One connection.
 struct Link {
     sender: SendRequest<Full<Bytes>>,
-    /// `None` once it has come to its end.
-    driver: Option<Pin<Box<Connection<Io, Full<Bytes>>>>>,
+    driver: Driver,
     idle_since: Instant,
 }
 
@@ -226,10 +228,7 @@ impl Link {
 }
 
 /// Works on the connection until `wanted` has come out of it.
-async fn drive<F: Future>(
-    driver: &mut Option<Pin<Box<Connection<Io, Full<Bytes>>>>>,
-    wanted: F,
-) -> F::Output {
+async fn drive<F: Future>(driver: &mut Driver, wanted: F) -> F::Output {
     let mut wanted = pin!(wanted);
     poll_fn(|cx| {
         if let Poll::Ready(output) = wanted.as_mut().poll(cx) {
@@ -241,7 +240,7 @@ async fn drive<F: Future>(
     .await
 }
 
-fn advance(driver: &mut Option<Pin<Box<Connection<Io, Full<Bytes>>>>>, cx: &mut Context<'_>) {
+fn advance(driver: &mut Driver, cx: &mut Context<'_>) {
     if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(cx).is_ready()) {
         // Closed, in whatever way. What was still expected from it learns that by the drop.
         *driver = None;

@@ -30,18 +30,18 @@ pub async fn read(mut body: Incoming, max: usize) -> Result<Read, hyper::Error> 
             rest.extend_from_slice(&data);
         }
         if cut {
-            return Ok(Read { bytes: whole(first, rest), cut });
+            return Ok(Read { bytes: whole(first, &rest), cut });
         }
     }
-    Ok(Read { bytes: whole(first, rest), cut: false })
+    Ok(Read { bytes: whole(first, &rest), cut: false })
 }
 
-fn whole(first: Bytes, rest: BytesMut) -> Bytes {
+fn whole(first: Bytes, rest: &BytesMut) -> Bytes {
     if rest.is_empty() {
         return first;
     }
     let mut whole = BytesMut::with_capacity(first.len() + rest.len());
     whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
+    whole.extend_from_slice(rest);
     whole.freeze()
 }

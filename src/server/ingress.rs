@@ -18,6 +18,7 @@ use super::wiring::{Wired, Wiring};
 use super::{Service, respond, vet};
 use crate::config::{Forward, Limits, Mode};
 use crate::deliver::{Answer, DeliverError, Original, read};
+use crate::engine::Bound;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::reason::Reject;
 use crate::engine::verdict::{Accepted, Reply, Verdict};
@@ -183,7 +184,7 @@ impl Service for Ingress {
             }
             Err(Failure(refusal, at)) => {
                 let bound = route.and_then(|route| route.route.bound.as_ref().ok());
-                let response = respond::refused(refusal, bound.map(|bound| bound.replies()));
+                let response = respond::refused(refusal, bound.map(Bound::replies));
                 if !at.is_empty() {
                     record.at = at;
                 }

@@ -99,16 +99,13 @@ impl<'a> Record<'a> {
     fn end(&mut self, outcome: Outcome, reason: &'static str, status: u16) {
         self.closed = true;
         let took = self.begun.elapsed();
-        let (name, gateway) = match self.route {
-            Some(wired) => {
-                wired.metrics.callback(outcome, reason);
-                wired.metrics.took(Stage::Total, took);
-                (wired.route.name.as_str(), wired.route.gateway.as_str())
-            }
-            None => {
-                self.metrics.refused_before_route(outcome, reason);
-                (NONE, NONE)
-            }
+        let (name, gateway) = if let Some(wired) = self.route {
+            wired.metrics.callback(outcome, reason);
+            wired.metrics.took(Stage::Total, took);
+            (wired.route.name.as_str(), wired.route.gateway.as_str())
+        } else {
+            self.metrics.refused_before_route(outcome, reason);
+            (NONE, NONE)
         };
         if outcome != Outcome::Accepted && !self.limiter.admit(name, reason, Instant::now()) {
             return;
@@ -213,4 +210,31 @@ impl Limiter {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_ten_refusals_of_a_second_are_logged_and_the_rest_counted() {
+        let (limiter, begun) = (Limiter::default(), Instant::now());
+        let written =
+            (0..1000).filter(|_| limiter.admit("pay", "signature_missing", begun)).count();
+        assert_eq!(written, 10);
+        assert!(limiter.admit("pay", "too_large", begun), "another reason has its own ten");
+        assert!(limiter.admit("other", "signature_missing", begun), "so has another route");
+        assert_eq!(
+            limiter.suppressed(begun + WINDOW),
+            [("pay".to_owned(), "signature_missing", 990)]
+        );
+        assert!(limiter.admit("pay", "signature_missing", begun + WINDOW));
+        assert_eq!(limiter.windows().len(), 1, "what is over is forgotten");
+    }
+
+    #[test]
+    fn a_quiet_second_begins_a_new_window() {
+        let (limiter, begun) = (Limiter::default(), Instant::now());
+        for second in 0..100 {
+            assert!(limiter.admit("pay", "busy", begun + WINDOW * second));
+        }
+        assert!(limiter.suppressed(begun + WINDOW * 200).is_empty());
+    }
+}

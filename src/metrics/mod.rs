@@ -1,6 +1,8 @@
 //! What is counted, in methods named for what happened. The only file that names `prometheus`.
 //! Labels come from the configuration and from closed lists, never from a request.
 
+mod labels;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use prometheus::{
 };
 
 use crate::engine::inbound::UnixSeconds;
+pub use labels::{Class, Outcome, Stage};
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -24,109 +27,6 @@ const BUCKETS: &[f64] = &[
     0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
     1.0, 2.5, 5.0, 10.0, 30.0,
 ];
-
-/// What became of one request on a callback listener.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Outcome {
-    /// The sender went away before it had an answer.
-    Aborted,
-    /// Genuine, and safe with the upstream.
-    Accepted,
-    /// Forwarded in observe mode; would have been accepted.
-    ObservedAccepted,
-    /// Forwarded in observe mode; would have been refused.
-    ObservedRejected,
-    /// Refused for good.
-    Rejected,
-    /// Could not be judged now; the gateway is asked to come again.
-    Unavailable,
-    /// Genuine (or observed), but the upstream did not take it; the gateway is asked to come again.
-    Undelivered,
-}
-
-impl Outcome {
-    /// The word in metrics and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Aborted => "aborted",
-            Self::Accepted => "accepted",
-            Self::ObservedAccepted => "observed_accepted",
-            Self::ObservedRejected => "observed_rejected",
-            Self::Rejected => "rejected",
-            Self::Unavailable => "unavailable",
-            Self::Undelivered => "undelivered",
-        }
-    }
-}
-
-/// A part of the time that one callback takes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stage {
-    /// From the head to the last byte of the body.
-    Receive,
-    /// The rule.
-    Judge,
-    /// The upstream.
-    Deliver,
-    /// From the head to the answer.
-    Total,
-}
-
-impl Stage {
-    const ALL: [Self; 4] = [Self::Receive, Self::Judge, Self::Deliver, Self::Total];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Receive => "receive",
-            Self::Judge => "judge",
-            Self::Deliver => "deliver",
-            Self::Total => "total",
-        }
-    }
-}
-
-/// How an upstream answered one request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Class {
-    /// 200 to 299.
-    Success,
-    /// 300 to 399.
-    Redirect,
-    /// 400 to 499.
-    ClientError,
-    /// 500 to 599.
-    ServerError,
-    /// No connection.
-    ConnectFailed,
-    /// No answer in time.
-    Timeout,
-    /// Something that is no answer.
-    Broken,
-}
-
-impl Class {
-    const ALL: [Self; 7] = [
-        Self::Success,
-        Self::Redirect,
-        Self::ClientError,
-        Self::ServerError,
-        Self::ConnectFailed,
-        Self::Timeout,
-        Self::Broken,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "2xx",
-            Self::Redirect => "3xx",
-            Self::ClientError => "4xx",
-            Self::ServerError => "5xx",
-            Self::ConnectFailed => "connect_failed",
-            Self::Timeout => "timeout",
-            Self::Broken => "broken",
-        }
-    }
-}
 
 /// One route, as [`Metrics::published`] needs to know it.
 pub struct RouteLabels<'a> {
