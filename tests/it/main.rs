@@ -10,4 +10,11 @@
     reason = "a test that cannot go on must say where, and stop"
 )]
 
+mod edge_admin;
+mod edge_deliver;
+mod edge_drain;
+mod edge_ingress;
+mod edge_observe;
+mod edge_reload;
+mod support;
 mod vectors;
