@@ -74,3 +74,77 @@ impl std::fmt::Display for BindError {
         }
     }
 }
+
+/// A parameter, as a rule declares it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ParamSpec {
+    /// Its name.
+    pub name: String,
+    /// What its values are.
+    pub kind: ParamKind,
+    /// Several values may be active, for example while a secret is being changed.
+    pub list: bool,
+    /// The rule does without it.
+    pub optional: bool,
+    /// The values where none is configured.
+    pub default: Vec<String>,
+    /// Where the operator finds it.
+    pub hint: Option<String>,
+}
+
+/// What the values of a parameter are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ParamKind {
+    /// One of these words.
+    Choice(Vec<String>),
+    /// A PEM public key or certificate. Not secret.
+    PublicKey,
+    /// A whole number of seconds.
+    Seconds,
+    /// Kept out of configurations; only by reference.
+    Secret,
+    /// Words that anybody may read.
+    Text,
+}
+
+impl ParamSpec {
+    /// Checks one value; the error says what was expected.
+    pub fn check(&self, value: &Secret) -> Result<(), BindFault> {
+        let bytes = value.expose();
+        if bytes.trim_ascii().is_empty() {
+            return Err(BindFault::Empty);
+        }
+        let expected = match &self.kind {
+            ParamKind::Choice(words) => {
+                if words.iter().any(|word| word.as_bytes() == bytes) {
+                    return Ok(());
+                }
+                format!("expected one of {}", words.join(", "))
+            }
+            ParamKind::Seconds => {
+                if bytes.len() <= 9 && bytes.iter().all(u8::is_ascii_digit) {
+                    return Ok(());
+                }
+                "expected a whole number of seconds".to_owned()
+            }
+            ParamKind::Secret => {
+                if !is_placeholder(bytes) {
+                    return Ok(());
+                }
+                "this is a placeholder, not a secret".to_owned()
+            }
+            ParamKind::PublicKey | ParamKind::Text => return Ok(()),
+        };
+        Err(BindFault::Malformed(expected))
+    }
+}
+
+/// Words that people leave standing where a secret belongs.
+fn is_placeholder(bytes: &[u8]) -> bool {
+    const WORDS: [&str; 8] =
+        ["changeme", "change_me", "change-me", "password", "replace_me", "secret", "todo", "xxx"];
+    let lower = bytes.trim_ascii().to_ascii_lowercase();
+    WORDS.iter().any(|word| word.as_bytes() == lower)
+        || lower == b"whsec_"
+        || (lower.starts_with(b"<") && lower.ends_with(b">"))
+}

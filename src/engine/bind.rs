@@ -1,0 +1,300 @@
+//! A rule meets the parameters of one route: the variant is chosen, keys are parsed and absorbed.
+//! Whatever can be wrong with a key is found here, never while a request waits.
+
+use std::sync::Arc;
+
+use crate::engine::cipher::Opener;
+use crate::engine::digest::{HashAlgorithm, Hmacer};
+use crate::engine::event::Proven;
+use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
+use crate::engine::plan::{Algorithms, Expr, Plan, Proof, Ref, Scheme, TagProof};
+use crate::engine::proof::{Alternative, BoundDecrypt, BoundProof, BoundTag, How};
+use crate::engine::scope;
+use crate::engine::secret::Secret;
+use crate::engine::signature::PublicKey;
+
+/// A compiled rule: its parameters, and a plan for each way that choices among them can turn out.
+#[derive(Clone, Debug)]
+pub struct CompiledRule {
+    /// Name of the rule.
+    pub gateway: String,
+    /// `sha256:` and the hex digest of the rule's text.
+    pub hash: String,
+    /// What an operator configures.
+    pub params: Vec<ParamSpec>,
+    /// Never empty.
+    pub variants: Vec<Variant>,
+}
+
+/// The plan for some choices.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Index of a choice parameter, and its word here.
+    pub choices: Vec<(usize, String)>,
+    /// Indices of the parameters that this plan reads.
+    pub needs: Vec<usize>,
+    /// The plan.
+    pub plan: Arc<Plan>,
+}
+
+/// The parts of a bound rule; `engine::Bound` wraps them.
+pub(crate) struct Parts {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) params: Vec<Vec<Secret>>,
+    pub(crate) proofs: Vec<BoundProof>,
+    pub(crate) max_ages: Vec<Option<i64>>,
+    pub(crate) keys: Vec<String>,
+}
+
+/// Binds a rule, or says everything that is wrong with the parameters.
+pub(crate) fn bind(rule: &CompiledRule, given: &Params) -> Result<Parts, Vec<BindError>> {
+    let mut errors = unknown(rule, given);
+    let mut params: Vec<Vec<Secret>> = Vec::with_capacity(rule.params.len());
+    for spec in &rule.params {
+        params.push(resolve(spec, given, &mut errors));
+    }
+    let Some(variant) = choose(rule, &params, &mut errors) else { return Err(errors) };
+    for &index in &variant.needs {
+        if let Some(spec) = rule.params.get(index) {
+            if params.get(index).is_none_or(Vec::is_empty) && !spec.optional {
+                errors.push(BindError { param: spec.name.clone(), what: BindFault::Missing });
+            }
+        }
+    }
+    errors.dedup();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let plan = Arc::clone(&variant.plan);
+    let binder = Binder { specs: &rule.params, params: &params };
+    let mut proofs = Vec::with_capacity(plan.proofs.len());
+    for proof in &plan.proofs {
+        match binder.proof(proof) {
+            Ok(proof) => proofs.push(proof),
+            Err(error) => errors.push(error),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let seconds = |index: usize| {
+        let text = params.get(index)?.first()?.expose();
+        std::str::from_utf8(text).ok()?.parse().ok()
+    };
+    let max_ages = plan.fresh.iter().map(|fresh| seconds(fresh.max_age)).collect();
+    let keys = key_names(&proofs);
+    Ok(Parts { plan, proofs, max_ages, keys, params })
+}
+
+fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {
+    let known = |name: &str| rule.params.iter().any(|spec| spec.name == name);
+    given
+        .names()
+        .filter(|name| !known(name))
+        .map(|name| {
+            let near = rule
+                .params
+                .iter()
+                .map(|spec| (strsim::damerau_levenshtein(name, &spec.name), &spec.name))
+                .min()
+                .filter(|(distance, _)| *distance <= 3)
+                .map(|(_, near)| near.clone());
+            BindError { param: name.to_owned(), what: BindFault::Unknown(near) }
+        })
+        .collect()
+}
+
+fn resolve(spec: &ParamSpec, given: &Params, errors: &mut Vec<BindError>) -> Vec<Secret> {
+    let error = |what| BindError { param: spec.name.clone(), what };
+    let values = given.values(&spec.name);
+    if values.is_empty() {
+        return spec.default.iter().map(|text| Secret::from(text.as_str())).collect();
+    }
+    if values.len() > 1 && !spec.list {
+        errors.push(error(BindFault::NotAList));
+    }
+    for value in values {
+        if let Err(what) = spec.check(value) {
+            errors.push(error(what));
+        }
+    }
+    values.to_vec()
+}
+
+fn choose<'r>(
+    rule: &'r CompiledRule,
+    params: &[Vec<Secret>],
+    errors: &mut Vec<BindError>,
+) -> Option<&'r Variant> {
+    let chosen = |index: usize| params.get(index).and_then(|values| values.first());
+    let found = rule.variants.iter().find(|variant| {
+        variant
+            .choices
+            .iter()
+            .all(|(index, word)| chosen(*index).is_some_and(|is| is.expose() == word.as_bytes()))
+    });
+    if found.is_none() && errors.is_empty() {
+        let choices = rule.variants.first().map(|variant| variant.choices.as_slice());
+        for (index, _) in choices.unwrap_or_default() {
+            if let (None, Some(spec)) = (chosen(*index), rule.params.get(*index)) {
+                errors.push(BindError { param: spec.name.clone(), what: BindFault::Missing });
+            }
+        }
+    }
+    found
+}
+
+struct Binder<'b> {
+    specs: &'b [ParamSpec],
+    params: &'b [Vec<Secret>],
+}
+
+impl Binder<'_> {
+    fn proof(&self, proof: &Proof) -> Result<BoundProof, BindError> {
+        match proof {
+            Proof::Tag(tag) => self.tag(tag).map(BoundProof::Tag),
+            Proof::FirstPresent(tags) => tags
+                .iter()
+                .map(|tag| self.tag(tag))
+                .collect::<Result<_, _>>()
+                .map(BoundProof::FirstPresent),
+            Proof::Decrypt { cipher, from, key } => {
+                let (name, bytes) = self.keys(key)?.into_iter().next().ok_or_else(|| {
+                    self.fault(key, "expected a key".to_owned())
+                })?;
+                let expected = format!("expected a key of {} bytes", cipher.key_bytes());
+                let opener = Opener::new(*cipher, bytes.expose())
+                    .ok_or_else(|| self.fault(key, expected))?;
+                let proven = Proven { kind: cipher.as_str(), key: name, weak: false };
+                Ok(BoundProof::Decrypt(BoundDecrypt { from: from.clone(), proven, opener }))
+            }
+        }
+    }
+
+    fn tag(&self, tag: &TagProof) -> Result<BoundTag, BindError> {
+        let TagProof { scheme, over, tag, encoding, weak: _ } = tag;
+        let mut alternatives = Vec::new();
+        match scheme {
+            Scheme::Digest(algorithms) => {
+                for (position, name) in self.secrets_of(over) {
+                    for algorithm in self.algorithms(algorithms)? {
+                        let (kind, weak) = (algorithm.digest_kind(), algorithm.is_weak_digest());
+                        let proven = Proven { kind, key: name.clone(), weak };
+                        let how = How::Digest(algorithm, position);
+                        alternatives.push(Alternative { proven, how });
+                    }
+                }
+            }
+            Scheme::Hmac { algorithms, key } => {
+                for (position, (name, bytes)) in self.keys(key)?.into_iter().enumerate() {
+                    for algorithm in self.algorithms(algorithms)? {
+                        let (kind, weak) = (algorithm.hmac_kind(), algorithm.is_weak_hmac());
+                        let proven = Proven { kind, key: name.clone(), weak };
+                        let how = How::Hmac(Hmacer::new(algorithm, bytes.expose()), position);
+                        alternatives.push(Alternative { proven, how });
+                    }
+                }
+            }
+            Scheme::Signature { algorithm, key } => {
+                for (name, pem) in self.keys(key)? {
+                    let public = PublicKey::from_pem(*algorithm, pem.expose())
+                        .map_err(|expected| self.fault(key, expected))?;
+                    let (kind, weak) = (algorithm.as_str(), algorithm.is_weak());
+                    let proven = Proven { kind, key: name, weak };
+                    alternatives.push(Alternative { proven, how: How::Signature(public) });
+                }
+            }
+        }
+        let (tag, over) = (tag.clone(), over.clone());
+        Ok(BoundTag { tag, encoding: *encoding, over, alternatives })
+    }
+
+    fn algorithms(&self, algorithms: &Algorithms) -> Result<Vec<HashAlgorithm>, BindError> {
+        match algorithms {
+            Algorithms::Fixed(algorithm) => Ok(vec![*algorithm]),
+            Algorithms::Param(index) => self
+                .params
+                .get(*index)
+                .map_or(&[][..], Vec::as_slice)
+                .iter()
+                .map(|word| {
+                    std::str::from_utf8(word.expose())
+                        .ok()
+                        .and_then(HashAlgorithm::from_word)
+                        .ok_or_else(|| self.error(*index, "expected an algorithm".to_owned()))
+                })
+                .collect(),
+        }
+    }
+
+    /// Position and name of each value of the secret among the parts of a digest.
+    fn secrets_of(&self, over: &[Expr]) -> Vec<(usize, String)> {
+        let secret = over.iter().find_map(|expr| match &expr.source {
+            Ref::Param(index) => {
+                let spec = self.specs.get(*index)?;
+                (spec.kind == ParamKind::Secret).then_some((*index, spec))
+            }
+            _ => None,
+        });
+        let Some((index, spec)) = secret else { return Vec::new() };
+        let values = self.params.get(index).map_or(0, Vec::len);
+        (0..values).map(|position| (position, name_of(spec, position))).collect()
+    }
+
+    /// Every value of a key, its steps applied, under its name.
+    fn keys(&self, key: &Expr) -> Result<Vec<(String, Secret)>, BindError> {
+        let Ref::Param(index) = key.source else { return Ok(Vec::new()) };
+        let (Some(spec), Some(values)) = (self.specs.get(index), self.params.get(index)) else {
+            return Ok(Vec::new());
+        };
+        let mut keys = Vec::with_capacity(values.len());
+        for (position, value) in values.iter().enumerate() {
+            let start = std::borrow::Cow::Borrowed(value.expose());
+            let bytes = key
+                .steps
+                .iter()
+                .try_fold(start, |bytes, step| scope::apply(*step, bytes))
+                .filter(|bytes| !bytes.is_empty())
+                .ok_or_else(|| self.error(index, format!("does not fit `{}`", key.text)))?;
+            keys.push((name_of(spec, position), Secret::new(bytes.into_owned())));
+        }
+        Ok(keys)
+    }
+
+    fn fault(&self, key: &Expr, expected: String) -> BindError {
+        match key.source {
+            Ref::Param(index) => self.error(index, expected),
+            _ => BindError { param: key.text.to_string(), what: BindFault::Malformed(expected) },
+        }
+    }
+
+    fn error(&self, index: usize, expected: String) -> BindError {
+        let param = self.specs.get(index).map_or_else(String::new, |spec| spec.name.clone());
+        BindError { param, what: BindFault::Malformed(expected) }
+    }
+}
+
+/// `private_key`, or `signing_secrets.0` of a list.
+fn name_of(spec: &ParamSpec, position: usize) -> String {
+    if spec.list { format!("{}.{position}", spec.name) } else { spec.name.clone() }
+}
+
+fn key_names(proofs: &[BoundProof]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut add = |name: &String| {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    };
+    for proof in proofs {
+        match proof {
+            BoundProof::Decrypt(decrypt) => add(&decrypt.proven.key),
+            BoundProof::Tag(tag) => tag.alternatives.iter().for_each(|one| add(&one.proven.key)),
+            BoundProof::FirstPresent(tags) => tags
+                .iter()
+                .flat_map(|tag| &tag.alternatives)
+                .for_each(|one| add(&one.proven.key)),
+        }
+    }
+    names
+}

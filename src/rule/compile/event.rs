@@ -1,0 +1,256 @@
+//! `event:` and `reply:` of a rule.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::engine::event::Status;
+use crate::engine::money::{Decimals, MoneyRule, Notation, Unit};
+use crate::engine::plan::{
+    AmountFact, Case, Condition, EventPlan, Expr, Facts, Outcome, Predicate, StatusRule, TestGuard,
+    TimeFact,
+};
+use crate::engine::verdict::{Replies, Reply};
+use crate::rule::compile::names::Names;
+use crate::rule::compile::request::milliseconds;
+use crate::text::node::{Kind, Node};
+use crate::text::problem::{Place, Problems, did_you_mean};
+
+/// A value that something is decided by, or that becomes a fact, and where the rule says so.
+/// `coverage` asks of each whether a proof covers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Use {
+    /// `amount`, `status`, `test`, …
+    pub(crate) fact: &'static str,
+    pub(crate) place: Place,
+    pub(crate) expr: Expr,
+}
+
+/// Compiles `event:`.
+pub(super) struct EventCompiler<'c, 'n> {
+    pub(super) names: &'c mut Names<'n>,
+    pub(super) uses: Vec<Use>,
+    /// Index of the parameter `environment`, if the rule has a `test`.
+    pub(super) environment: Option<usize>,
+}
+
+impl EventCompiler<'_, '_> {
+    pub(super) fn event(&mut self, root: &Node) -> Option<EventPlan> {
+        let node = root.get("event")?;
+        let common = self.facts(node, &Facts::default());
+        let outcome = match (node.get("status"), node.get("cases")) {
+            (Some(status), None) => {
+                let from = status.get("from").and_then(|node| self.used("status", node));
+                let mut words: Vec<(String, StatusRule)> = Vec::new();
+                for (key, node) in status.get("map").map_or(&[][..], Node::entries) {
+                    words.extend(self.status(node).map(|status| (key.text.clone(), status)));
+                }
+                words.sort();
+                Outcome::Map { from: from?, words, facts: Box::new(common) }
+            }
+            (None, Some(cases)) => {
+                let cases = cases.items().iter().filter_map(|node| self.case(node, &common));
+                Outcome::Cases { cases: cases.collect(), common: Box::new(common) }
+            }
+            _ => {
+                let help = "`status: { from: …, map: { … } }`, or `cases:` where it hangs on more";
+                let message = "an event has either `status` or `cases`";
+                self.names.problems.add_with_help(node.place, message, help);
+                return None;
+            }
+        };
+        let test = node.get("test").and_then(|node| self.test(node));
+        let dedupe = self.text_fact("dedupe", node.get("dedupe"));
+        let unsigned = node.get("unsigned").map_or(&[][..], Node::entries);
+        let unsigned = unsigned.iter().map(|(key, _)| key.text.clone()).collect();
+        Some(EventPlan { outcome, test, dedupe, unsigned })
+    }
+
+    fn case(&mut self, node: &Node, common: &Facts) -> Option<Case> {
+        let when = node.get("when").and_then(|node| self.condition("status", node));
+        let status = node.get("status").and_then(|node| self.status(node));
+        let credit = node.get("credit").and_then(Node::as_bool).unwrap_or(true);
+        let facts = self.facts(node, common);
+        Some(Case { when: when?, status: status?, credit, facts })
+    }
+
+    fn facts(&mut self, node: &Node, common: &Facts) -> Facts {
+        let mut text = |fact, common: &Vec<Expr>| match node.get(fact) {
+            Some(found) => self.text_fact(fact, Some(found)),
+            None => common.clone(),
+        };
+        let account = text("account", &common.account);
+        let event_id = text("event_id", &common.event_id);
+        let raw_type = text("raw_type", &common.raw_type);
+        let order_id = text("order_id", &common.order_id);
+        let transaction_id = text("transaction_id", &common.transaction_id);
+        let mut money = |fact, common: &Option<AmountFact>| match node.get(fact) {
+            Some(found) => self.amount(fact, found),
+            None => common.clone(),
+        };
+        let amount = money("amount", &common.amount);
+        let refunded_amount = money("refunded_amount", &common.refunded_amount);
+        let settlement_amount = money("settlement_amount", &common.settlement_amount);
+        let fee = money("fee", &common.fee);
+        let occurred_at = match node.get("occurred_at") {
+            None => common.occurred_at.clone(),
+            Some(found) => found.get("value").and_then(|value| {
+                let value = self.used("occurred_at", value)?;
+                Some(TimeFact { value, milliseconds: milliseconds(found) })
+            }),
+        };
+        Facts {
+            account,
+            event_id,
+            raw_type,
+            order_id,
+            transaction_id,
+            amount,
+            refunded_amount,
+            settlement_amount,
+            fee,
+            occurred_at,
+        }
+    }
+
+    fn used(&mut self, fact: &'static str, node: &Node) -> Option<Expr> {
+        let expr = self.names.expr(node)?;
+        self.uses.push(Use { fact, place: node.place, expr: expr.clone() });
+        Some(expr)
+    }
+
+    fn text_fact(&mut self, fact: &'static str, node: Option<&Node>) -> Vec<Expr> {
+        let nodes = node.map_or(&[][..], Node::one_or_many);
+        nodes.iter().filter_map(|node| self.used(fact, node)).collect()
+    }
+
+    fn amount(&mut self, fact: &'static str, node: &Node) -> Option<AmountFact> {
+        let value = node.get("value").and_then(|value| self.used(fact, value));
+        let currency = node.get("currency").and_then(|value| self.used(fact, value));
+        let word = |key| node.get(key).and_then(Node::as_text);
+        let mut otherwise = None;
+        let mut overrides = BTreeMap::new();
+        for (key, node) in node.get("decimals").map_or(&[][..], Node::entries) {
+            let decimals = node.as_integer().and_then(|decimals| u8::try_from(decimals).ok());
+            match (key.text.as_str(), decimals) {
+                ("otherwise", decimals) => otherwise = decimals,
+                (code, Some(decimals)) => {
+                    overrides.insert(code.to_owned(), decimals);
+                }
+                (_, None) => {}
+            }
+        }
+        let unit = if word("unit") == Some("minor") { Unit::Minor } else { Unit::Major };
+        let notation = match word("notation") {
+            Some("javascript") => Notation::JavaScript,
+            _ => Notation::Plain,
+        };
+        let foreign_codes = word("codes") == Some("any");
+        if foreign_codes && unit == Unit::Minor {
+            let message = "minor units need ISO 4217 codes: of others nobody knows the decimals";
+            self.names.problems.add(node.place, message);
+        }
+        let decimals = Decimals::new(overrides, otherwise);
+        let rule = Arc::new(MoneyRule { unit, decimals, notation, foreign_codes });
+        Some(AmountFact { value: value?, currency: currency?, rule })
+    }
+
+    fn status(&mut self, node: &Node) -> Option<StatusRule> {
+        let word = node.as_text()?;
+        if word == "refunded_by_amount" {
+            return Some(StatusRule::RefundedByAmount);
+        }
+        let status = Status::from_word(word).map(StatusRule::Is);
+        if status.is_none() {
+            let words = Status::ALL.map(Status::as_str);
+            let help = match did_you_mean(word, words.into_iter().chain(["refunded_by_amount"])) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("expected one of {}, refunded_by_amount", words.join(", ")),
+            };
+            self.names.problems.add_with_help(node.place, format!("no such status: `{word}`"), help);
+        }
+        status
+    }
+
+    fn test(&mut self, node: &Node) -> Option<TestGuard> {
+        let when = match (node.get("when"), node.get("unless")) {
+            (Some(when), None) => self.condition("test", when)?,
+            (None, Some(unless)) => Condition::Not(Box::new(self.condition("test", unless)?)),
+            _ => {
+                self.names.problems.add(node.place, "`test` has either `when` or `unless`");
+                return None;
+            }
+        };
+        let environment = self.environment?;
+        self.names.needs.insert(environment);
+        Some(TestGuard { when, environment })
+    }
+
+    /// `{ place: what, … }`: all of them; a list of these: one at least.
+    fn condition(&mut self, fact: &'static str, node: &Node) -> Option<Condition> {
+        if let Kind::List(items) = &node.kind {
+            let any: Option<Vec<_>> = items.iter().map(|node| self.condition(fact, node)).collect();
+            return any.map(Condition::Any);
+        }
+        let mut all = Vec::new();
+        for (key, wanted) in node.entries() {
+            let expr = self.names.reference(&key.text, key.place)?;
+            self.uses.push(Use { fact, place: key.place, expr: expr.clone() });
+            all.push(Condition::Value(expr, self.predicate(wanted)?));
+        }
+        if all.is_empty() {
+            self.names.problems.add(node.place, "an empty condition always holds: name a place");
+            return None;
+        }
+        Some(Condition::All(all))
+    }
+
+    fn predicate(&mut self, node: &Node) -> Option<Predicate> {
+        if let Some(truth) = node.as_bool() {
+            return Some(Predicate::Truth(truth));
+        }
+        if let Some(prefix) = node.get("prefix").and_then(Node::as_text) {
+            return Some(Predicate::Prefix(prefix.to_owned()));
+        }
+        if let Some(present) = node.get("present").and_then(Node::as_bool) {
+            return Some(Predicate::Present(present));
+        }
+        let words: Vec<String> =
+            node.one_or_many().iter().filter_map(Node::as_text).map(str::to_owned).collect();
+        if words.is_empty() || words.len() < node.one_or_many().len() {
+            self.names.problems.add_with_help(
+                node.place,
+                "cannot compare with this",
+                "expected text, a list of texts, true, false, `{ prefix: … }` or `{ present: true }`",
+            );
+            return None;
+        }
+        Some(Predicate::Text(words))
+    }
+}
+
+/// What the gateway is answered.
+pub(super) fn replies(root: &Node, problems: &mut Problems) -> Replies {
+    let mut reply = |key: &str, default: u16| {
+        let node = root.get("reply")?.get(key)?;
+        let text = |key| node.get(key).and_then(Node::as_text);
+        let status = node.get("status").and_then(Node::as_integer);
+        let status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(default);
+        let success = (200..300).contains(&status);
+        if success != (key == "accepted") && text("body").is_none() {
+            let message = match key {
+                "accepted" => "an accepted callback is answered by a 2xx status",
+                _ => "a 2xx status without a body would be taken for success",
+            };
+            problems.add(node.place, message);
+        }
+        Some(Arc::new(Reply {
+            status,
+            content_type: text("content_type").map(str::to_owned),
+            body: text("body").unwrap_or_default().as_bytes().to_vec(),
+        }))
+    };
+    let accepted = reply("accepted", 200).unwrap_or_else(|| {
+        Arc::new(Reply { status: 200, content_type: None, body: Vec::new() })
+    });
+    Replies { accepted, refused: reply("refused", 400), try_again: reply("try_again", 503) }
+}
