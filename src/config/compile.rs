@@ -30,12 +30,16 @@ pub(super) fn compile(node: &Node, file: &str) -> Result<Config, Problems> {
     let boot = boot(node, &mut problems);
     let upstreams = upstreams(node, &mut problems);
     let routes = routes(node, &upstreams, &mut problems);
+    let rules = rules(node);
+    problems.into_result(Config { boot, hot: Hot { rules, upstreams, routes } })
+}
+
+pub(super) fn rules(node: &Node) -> Vec<At<PathBuf>> {
     let rules = node.get("rules").map_or(&[][..], Node::items);
-    let rules = rules
+    rules
         .iter()
         .filter_map(|rule| Some(At { value: PathBuf::from(rule.as_text()?), place: rule.place }))
-        .collect();
-    problems.into_result(Config { boot, hot: Hot { rules, upstreams, routes } })
+        .collect()
 }
 
 /// Masks what may be a secret that should not be here: literal parameters and secrets, and

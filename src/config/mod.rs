@@ -25,6 +25,11 @@ pub fn parse(text: &str, file: &str) -> Result<Config, Problems> {
     }
 }
 
+/// The rule files and folders that even a broken configuration names.
+pub fn rules(text: &str) -> Vec<At<PathBuf>> {
+    Node::parse("", text).map_or(Vec::new(), |node| compile::rules(&node))
+}
+
 /// The JSON Schema of `countersign.yaml`.
 pub fn schema() -> serde_json::Value {
     crate::text::schema::schema("urn:countersign:schema:config:1", &grammar::CONFIG)
