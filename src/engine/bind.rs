@@ -44,14 +44,27 @@ pub(crate) struct Parts {
     pub(crate) proofs: Vec<BoundProof>,
     pub(crate) max_ages: Vec<Option<i64>>,
     pub(crate) keys: Vec<String>,
+    pub(crate) needs: Vec<usize>,
+}
+
+/// What becomes of an empty secret. It is refused; only the breeder of forgeries wants to see what
+/// somebody makes of it who hopes that it is taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Empty {
+    Refused,
+    Taken,
 }
 
 /// Binds a rule, or says everything that is wrong with the parameters.
-pub(crate) fn bind(rule: &CompiledRule, given: &Params) -> Result<Parts, Vec<BindError>> {
+pub(crate) fn bind(
+    rule: &CompiledRule,
+    given: &Params,
+    empty: Empty,
+) -> Result<Parts, Vec<BindError>> {
     let mut errors = unknown(rule, given);
     let mut params: Vec<Vec<Secret>> = Vec::with_capacity(rule.params.len());
     for spec in &rule.params {
-        params.push(resolve(spec, given, &mut errors));
+        params.push(resolve(spec, given, empty, &mut errors));
     }
     let Some(variant) = choose(rule, &params, &mut errors) else { return Err(errors) };
     for &index in &variant.needs {
@@ -83,7 +96,8 @@ pub(crate) fn bind(rule: &CompiledRule, given: &Params) -> Result<Parts, Vec<Bin
     };
     let max_ages = plan.fresh.iter().map(|fresh| seconds(fresh.max_age)).collect();
     let keys = key_names(&proofs);
-    Ok(Parts { plan, proofs, max_ages, keys, params })
+    let needs = variant.needs.clone();
+    Ok(Parts { plan, proofs, max_ages, keys, params, needs })
 }
 
 fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {
@@ -104,7 +118,12 @@ fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {
         .collect()
 }
 
-fn resolve(spec: &ParamSpec, given: &Params, errors: &mut Vec<BindError>) -> Vec<Secret> {
+fn resolve(
+    spec: &ParamSpec,
+    given: &Params,
+    empty: Empty,
+    errors: &mut Vec<BindError>,
+) -> Vec<Secret> {
     let error = |what| BindError { param: spec.name.clone(), what };
     let values = given.values(&spec.name);
     if values.is_empty() {
@@ -114,8 +133,10 @@ fn resolve(spec: &ParamSpec, given: &Params, errors: &mut Vec<BindError>) -> Vec
         errors.push(error(BindFault::NotAList));
     }
     for value in values {
-        if let Err(what) = spec.check(value) {
-            errors.push(error(what));
+        match spec.check(value) {
+            Err(BindFault::Empty) if empty == Empty::Taken => {}
+            Err(what) => errors.push(error(what)),
+            Ok(()) => {}
         }
     }
     values.to_vec()
@@ -254,7 +275,6 @@ impl Binder<'_> {
                 .steps
                 .iter()
                 .try_fold(start, |bytes, step| scope::apply(*step, bytes))
-                .filter(|bytes| !bytes.is_empty())
                 .ok_or_else(|| self.error(index, format!("does not fit `{}`", key.text)))?;
             keys.push((name_of(spec, position), Secret::new(bytes.into_owned())));
         }

@@ -1,6 +1,6 @@
 //! Digests and HMACs by closed names. An HMAC is keyed once, when a route is bound.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -165,7 +165,7 @@ pub enum Hmacer {
     /// HMAC-SHA512.
     Sha512(Hmac<Sha512>),
     /// HMAC-SHA3-256.
-    Sha3_256(Hmac<Sha3_256>),
+    Sha3_256(SimpleHmac<Sha3_256>),
 }
 
 impl Hmacer {

@@ -12,6 +12,7 @@ pub mod inbound;
 pub mod json;
 pub mod money;
 mod normalize;
+pub mod pan;
 pub mod params;
 pub mod pattern;
 pub mod plan;
@@ -20,6 +21,7 @@ pub mod reason;
 mod request;
 mod scope;
 pub mod secret;
+mod sign;
 pub mod signature;
 pub mod time;
 pub mod value;
@@ -44,16 +46,29 @@ pub struct Bound {
     proofs: Vec<proof::BoundProof>,
     fresh: Vec<(Freshness, i64)>,
     keys: Vec<String>,
+    needs: Vec<usize>,
 }
 
 impl Bound {
     /// Binds a rule to parameters, or says everything that is wrong with them.
     pub fn new(rule: &CompiledRule, params: &Params) -> Result<Self, Vec<BindError>> {
-        let bind::Parts { plan, params, proofs, max_ages, keys } = bind::bind(rule, params)?;
+        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Empty::Refused)?))
+    }
+
+    /// Binds secrets that are empty, to see what a forger makes of them.
+    pub(crate) fn with_empty_secrets(
+        rule: &CompiledRule,
+        params: &Params,
+    ) -> Result<Self, Vec<BindError>> {
+        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Empty::Taken)?))
+    }
+
+    fn from_parts(rule: &CompiledRule, parts: bind::Parts) -> Self {
+        let bind::Parts { plan, params, proofs, max_ages, keys, needs } = parts;
         let fresh = plan.fresh.iter().cloned().zip(max_ages);
         let fresh = fresh.filter_map(|(fresh, max_age)| Some((fresh, max_age?))).collect();
         let (gateway, rule_hash) = (rule.gateway.clone(), rule.hash.clone());
-        Ok(Self { gateway, rule_hash, plan, params, proofs, fresh, keys })
+        Self { gateway, rule_hash, plan, params, proofs, fresh, keys, needs }
     }
 
     /// Judges one inbound.

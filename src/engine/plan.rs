@@ -142,7 +142,7 @@ pub struct Expr {
 }
 
 /// A place that a value can be read from.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Ref {
     /// The whole body, byte for byte.
     Body,

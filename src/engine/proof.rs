@@ -13,7 +13,7 @@ use crate::engine::reason::{Reason, Reject};
 use crate::engine::request::Reading;
 use crate::engine::scope::Scope;
 use crate::engine::secret::Secret;
-use crate::engine::signature::{PublicKey, SignatureAlgorithm};
+use crate::engine::signature::PublicKey;
 
 /// A reading whose proofs all hold. The fields are private to this file on purpose: mapping takes
 /// nothing else, and nothing else can make one.

@@ -31,11 +31,14 @@ pub(super) struct EventCompiler<'c, 'n> {
     pub(super) uses: Vec<Use>,
     /// Index of the parameter `environment`, if the rule has a `test`.
     pub(super) environment: Option<usize>,
+    /// Of every amount that has no count of its own.
+    pub(super) decimals: Decimals,
 }
 
 impl EventCompiler<'_, '_> {
     pub(super) fn event(&mut self, root: &Node) -> Option<EventPlan> {
         let node = root.get("event")?;
+        self.decimals = node.get("decimals").map(decimals).unwrap_or_default();
         let common = self.facts(node, &Facts::default());
         let outcome = match (node.get("status"), node.get("cases")) {
             (Some(status), None) => {
@@ -44,12 +47,21 @@ impl EventCompiler<'_, '_> {
                 for (key, node) in status.get("map").map_or(&[][..], Node::entries) {
                     words.extend(self.status(node).map(|status| (key.text.clone(), status)));
                 }
-                words.sort();
+                words.sort_by(|(one, _), (other, _)| one.cmp(other));
                 Outcome::Map { from: from?, words, facts: Box::new(common) }
             }
             (None, Some(cases)) => {
-                let cases = cases.items().iter().filter_map(|node| self.case(node, &common));
-                Outcome::Cases { cases: cases.collect(), common: Box::new(common) }
+                let cases: Vec<Case> =
+                    cases.items().iter().filter_map(|node| self.case(node, &common)).collect();
+                // Of a notification that the rule does not know, nobody knows what an amount means.
+                let ids = Facts {
+                    amount: None,
+                    refunded_amount: None,
+                    settlement_amount: None,
+                    fee: None,
+                    ..common
+                };
+                Outcome::Cases { cases, common: Box::new(ids) }
             }
             _ => {
                 let help = "`status: { from: …, map: { … } }`, or `cases:` where it hangs on more";
@@ -127,18 +139,6 @@ impl EventCompiler<'_, '_> {
         let value = node.get("value").and_then(|value| self.used(fact, value));
         let currency = node.get("currency").and_then(|value| self.used(fact, value));
         let word = |key| node.get(key).and_then(Node::as_text);
-        let mut otherwise = None;
-        let mut overrides = BTreeMap::new();
-        for (key, node) in node.get("decimals").map_or(&[][..], Node::entries) {
-            let decimals = node.as_integer().and_then(|decimals| u8::try_from(decimals).ok());
-            match (key.text.as_str(), decimals) {
-                ("otherwise", decimals) => otherwise = decimals,
-                (code, Some(decimals)) => {
-                    overrides.insert(code.to_owned(), decimals);
-                }
-                (_, None) => {}
-            }
-        }
         let unit = if word("unit") == Some("minor") { Unit::Minor } else { Unit::Major };
         let notation = match word("notation") {
             Some("javascript") => Notation::JavaScript,
@@ -149,7 +149,7 @@ impl EventCompiler<'_, '_> {
             let message = "minor units need ISO 4217 codes: of others nobody knows the decimals";
             self.names.problems.add(node.place, message);
         }
-        let decimals = Decimals::new(overrides, otherwise);
+        let decimals = node.get("decimals").map_or_else(|| self.decimals.clone(), decimals);
         let rule = Arc::new(MoneyRule { unit, decimals, notation, foreign_codes });
         Some(AmountFact { value: value?, currency: currency?, rule })
     }
@@ -226,6 +226,22 @@ impl EventCompiler<'_, '_> {
         }
         Some(Predicate::Text(words))
     }
+}
+
+/// A count of decimals by currency.
+fn decimals(node: &Node) -> Decimals {
+    let mut decimals = Decimals { own: BTreeMap::new(), otherwise: None };
+    for (key, node) in node.entries() {
+        let count = node.as_integer().and_then(|count| u8::try_from(count).ok());
+        match (key.text.as_str(), count) {
+            ("otherwise", count) => decimals.otherwise = count,
+            (code, Some(count)) => {
+                decimals.own.insert(code.to_owned(), count);
+            }
+            (_, None) => {}
+        }
+    }
+    decimals
 }
 
 /// What the gateway is answered.

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::bind::{CompiledRule, Variant};
+use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::plan::{Plan, Proof, Raw, Ref, RequestPlan};
-use crate::rule::{ambiguity, coverage};
+use crate::rule::{VariantReport, ambiguity, coverage};
 use crate::text::node::Node;
 use crate::text::problem::{Place, Problems};
 
@@ -22,22 +23,13 @@ use event::{EventCompiler, Use};
 use names::Names;
 use variants::Choices;
 
-/// What compiling one variant yields beside its plan.
-#[derive(Clone, Debug)]
-pub(crate) struct VariantFacts {
-    /// `mode: rsa`; empty where there is one variant only.
-    pub(crate) title: String,
-    /// What coverage says of each fact.
-    pub(crate) coverage: Vec<coverage::Row>,
-}
-
 /// Compiles a rule whose shape has been checked: parts that are missing have been reported, so they
 /// are passed over here.
 pub(crate) fn compile(
     text: &str,
     root: &Node,
     problems: &mut Problems,
-) -> (CompiledRule, Vec<VariantFacts>) {
+) -> (CompiledRule, Vec<VariantReport>) {
     let mut params = names::params(root, problems);
     let has_test = root.get("event").and_then(|event| event.get("test")).is_some();
     let environment = has_test.then(|| environment(root, &mut params, problems));
@@ -89,7 +81,7 @@ fn variant(
     environment: Option<usize>,
     choices: &Choices<'_>,
     problems: &mut Problems,
-) -> Option<(Variant, VariantFacts)> {
+) -> Option<(Variant, VariantReport)> {
     let mut request = request::request(root, choices, problems);
     let payload_node = request::payload_node(root, choices);
     let mut names = Names {
@@ -105,7 +97,12 @@ fn variant(
     let fresh = request::fresh(root, choices, &mut names);
     let payload = payload_node.and_then(|node| request::payload(node, &mut names));
     let guards = proofs::guards(root, choices, &mut names);
-    let mut events = EventCompiler { names: &mut names, uses: Vec::new(), environment };
+    let mut events = EventCompiler {
+        names: &mut names,
+        uses: Vec::new(),
+        environment,
+        decimals: Decimals::default(),
+    };
     let event = events.event(root);
     let mut uses = events.uses;
     let needs: Vec<usize> = names.needs.iter().copied().collect();
@@ -136,9 +133,10 @@ fn variant(
         _ => Raw::Fields(raw_fields(&request, &covered, &proofs)),
     };
     let title = choices.describe();
+    let weak = proofs.iter().flat_map(coverage::tags).filter_map(|tag| tag.weak.clone()).collect();
     let plan = Plan { request, proofs, fresh, payload, guards, event: event?, raw, replies };
     let choices = choices.words.clone();
-    Some((Variant { choices, needs, plan: Arc::new(plan) }, VariantFacts { title, coverage }))
+    Some((Variant { choices, needs, plan: Arc::new(plan) }, VariantReport { title, coverage, weak }))
 }
 
 /// A field or header that is the tag of a proof may be missing as far as reading goes: the proof

@@ -1,0 +1,167 @@
+//! Makes a rule's own example genuine again: at another time, under other keys, for another
+//! account. What `countersign send` posts, and what a forger would who guessed our key.
+
+use crate::engine::Bound;
+use crate::engine::bind::CompiledRule;
+use crate::engine::inbound::UnixSeconds;
+use crate::engine::params::Params;
+use crate::engine::plan::{Expr, Plan, Proof, Ref};
+use crate::rule::request::{Body, Request};
+
+/// Why an example could not be signed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SignError {
+    /// The tag is a public-key signature.
+    #[error("only the gateway can sign this: its proof is a public-key signature")]
+    OnlyTheGateway,
+    /// The example lacks something that is signed.
+    #[error("the example lacks something that is signed")]
+    Incomplete,
+}
+
+/// Signs a request with the first key of each proof, dated `now` where the rule wants a near time.
+pub fn sign(bound: &Bound, request: &mut Request, now: Option<UnixSeconds>) -> Result<(), SignError> {
+    let plan = bound.plan();
+    if let Some(now) = now {
+        for fresh in &plan.fresh {
+            let time = if fresh.milliseconds { now.saturating_mul(1000) } else { now };
+            put(request, plan, &fresh.time.source, time.to_string().as_bytes());
+        }
+    }
+    let tags = request.encode().with(|inbound| bound.sign(inbound));
+    for (place, text) in tags.map_err(|_| SignError::Incomplete)? {
+        let text = text.ok_or(SignError::OnlyTheGateway)?;
+        put(request, plan, &place, text.as_bytes());
+    }
+    Ok(())
+}
+
+/// Puts the values of `to` where the payload says those of `from`: the account that a guard compares
+/// is the new one's. Sealed payloads are sealed again under the new key.
+pub fn readdress(
+    rule: &CompiledRule,
+    request: &mut Request,
+    (old, from): (&Bound, &Params),
+    (new, to): (&Bound, &Params),
+) {
+    let plan = new.plan();
+    let Some(payload) = &plan.payload else { return };
+    let Some(place) = source_of(plan, &payload.from) else { return };
+    let packed = value_of(request, plan, &place.source);
+    let Some(mut plain) = packed.and_then(|packed| old.unpack(place, &packed)) else { return };
+    let specs = new.guarded_params().filter_map(|index| rule.params.get(index));
+    for name in specs.map(|spec| spec.name.as_str()) {
+        let values = (from.values(name).first(), to.values(name).first());
+        if let (Some(old), Some(new)) = values {
+            plain = replace(&plain, old.expose(), new.expose());
+        }
+    }
+    if let Some(packed) = new.pack(place, &plain) {
+        put(request, plan, &place.source, &packed);
+    }
+}
+
+/// The place in the request that the payload is unpacked from.
+fn source_of<'p>(plan: &'p Plan, from: &'p Expr) -> Option<&'p Expr> {
+    match from.source {
+        Ref::Decrypted => plan.proofs.iter().find_map(|proof| match proof {
+            Proof::Decrypt { from, .. } => Some(from),
+            Proof::FirstPresent(_) | Proof::Tag(_) => None,
+        }),
+        _ => Some(from),
+    }
+}
+
+fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    if old.is_empty() || old == new {
+        return text.to_vec();
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        if let Some(after) = rest.strip_prefix(old) {
+            out.extend_from_slice(new);
+            rest = after;
+        } else {
+            out.push(first);
+            rest = after;
+        }
+    }
+    out
+}
+
+/// The raw value at a place of the request, without the steps.
+pub(crate) fn value_of(request: &Request, plan: &Plan, place: &Ref) -> Option<Vec<u8>> {
+    match place {
+        Ref::Body => match &request.body {
+            Body::Raw(bytes) => Some(bytes.clone()),
+            Body::Form(_) => None,
+        },
+        Ref::Field(index) => {
+            let name = &plan.request.fields.get(*index)?.name;
+            request.clone().fields_mut(name).next().map(|value| value.clone())
+        }
+        Ref::Header(index) => {
+            let name = &plan.request.headers.get(*index)?.name;
+            request.clone().header_mut(name).map(|value| value.clone())
+        }
+        Ref::HeaderPart(index, part) => {
+            let (header, key, separator, equals) = pair_key(plan, *index, *part)?;
+            let value = request.clone().header_mut(header)?.clone();
+            value
+                .split(|&byte| byte == separator)
+                .filter_map(|pair| pair.strip_prefix(key.as_bytes())?.strip_prefix(&[equals]))
+                .next()
+                .map(<[u8]>::to_vec)
+        }
+        Ref::Decrypted | Ref::Literal(_) | Ref::Param(_) | Ref::Payload(_) => None,
+    }
+}
+
+/// Puts a value at a place of the request. A key of pairs that occurs several times is replaced by
+/// one.
+pub(crate) fn put(request: &mut Request, plan: &Plan, place: &Ref, value: &[u8]) {
+    match place {
+        Ref::Body => request.body = Body::Raw(value.to_vec()),
+        Ref::Field(index) => {
+            if let Some(field) = plan.request.fields.get(*index) {
+                if let Some(found) = request.fields_mut(&field.name).next() {
+                    *found = value.to_vec();
+                }
+            }
+        }
+        Ref::Header(index) => {
+            if let Some(header) = plan.request.headers.get(*index) {
+                if let Some(found) = request.header_mut(&header.name) {
+                    *found = value.to_vec();
+                }
+            }
+        }
+        Ref::HeaderPart(index, part) => put_part(request, plan, *index, *part, value),
+        Ref::Decrypted | Ref::Literal(_) | Ref::Param(_) | Ref::Payload(_) => {}
+    }
+}
+
+fn put_part(request: &mut Request, plan: &Plan, index: usize, part: usize, value: &[u8]) {
+    let Some((header, key, separator, equals)) = pair_key(plan, index, part) else { return };
+    let Some(found) = request.header_mut(header) else { return };
+    let prefix = [key.as_bytes(), &[equals]].concat();
+    let mut pairs: Vec<Vec<u8>> = Vec::new();
+    let mut done = false;
+    for pair in found.split(|&byte| byte == separator) {
+        if !pair.starts_with(&prefix) {
+            pairs.push(pair.to_vec());
+        } else if !done {
+            pairs.push([&prefix[..], value].concat());
+            done = true;
+        }
+    }
+    *found = pairs.join(&separator);
+}
+
+fn pair_key(plan: &Plan, index: usize, part: usize) -> Option<(&str, &str, u8, u8)> {
+    let header = plan.request.headers.get(index)?;
+    let pairs = header.pairs.as_ref()?;
+    let key = pairs.keys.get(part)?;
+    Some((&header.name, &key.name, pairs.separator, pairs.equals))
+}
