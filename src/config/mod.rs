@@ -1,11 +1,48 @@
 //! The daemon's own settings: `countersign.yaml`, compiled. Pure: text in, settings or every
 //! problem out. What is a reference here (`env:`, `file:`) is resolved by `live`.
 
+mod check;
+mod compile;
+mod grammar;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::text::problem::Place;
+use crate::text::node::Node;
+use crate::text::problem::{Place, Problems};
+
+/// Parses and compiles `countersign.yaml`, or says everything that is wrong with it. `file` is its
+/// name in problems. No literal parameter is ever shown in them.
+pub fn parse(text: &str, file: &str) -> Result<Config, Problems> {
+    match Node::parse(file, text) {
+        Ok(node) => compile::compile(&node, file),
+        Err(mut problems) => {
+            // Nobody knows what stands in the line.
+            problems.list.iter_mut().for_each(|problem| problem.sensitive = true);
+            Err(problems)
+        }
+    }
+}
+
+/// The rule files and folders that even a broken configuration names.
+pub fn rules(text: &str) -> Vec<At<PathBuf>> {
+    Node::parse("", text).map_or(Vec::new(), |node| compile::rules(&node))
+}
+
+/// The JSON Schema of `countersign.yaml`.
+pub fn schema() -> serde_json::Value {
+    crate::text::schema::schema("urn:countersign:schema:config:1", &grammar::CONFIG)
+}
+
+/// A value and where it stands in the file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
 
 /// One configuration. What `boot` holds cannot change without a restart; the type says so.
 #[derive(Clone, Debug)]
@@ -85,7 +122,7 @@ pub enum LogLevel {
 pub struct Hot {
     /// Rule files, and folders whose `*.yaml` are rule files, relative to the configuration's
     /// folder. A file of a shipped gateway's name replaces the shipped rule.
-    pub rules: Vec<PathBuf>,
+    pub rules: Vec<At<PathBuf>>,
     /// Who receives events.
     pub upstreams: Vec<Upstream>,
     /// What is wired to what.
@@ -126,7 +163,7 @@ pub struct Route {
     /// The exact path.
     pub path: String,
     /// Name of the rule.
-    pub gateway: String,
+    pub gateway: At<String>,
     /// The rule's parameters.
     pub params: Vec<Param>,
     /// Name of an upstream of this configuration.
@@ -145,10 +182,10 @@ pub struct Param {
     /// Its name in the rule.
     pub name: String,
     /// One value, or several of a list.
-    pub values: Vec<ParamValue>,
+    pub values: Vec<At<ParamValue>>,
     /// Whether it was written as a list.
     pub list: bool,
-    /// Where it stands in the file.
+    /// Where its name stands in the file.
     pub place: Place,
 }
 
@@ -196,3 +233,6 @@ pub enum Mode {
     /// Judged, counted and logged; the original goes upstream whatever the verdict.
     Observe,
 }
+
+#[cfg(test)]
+mod tests;

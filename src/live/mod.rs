@@ -1,5 +1,11 @@
 //! The one cell that changes at run time, and the only reader of disk and environment.
 
+mod build;
+pub mod loader;
+pub mod rules;
+pub mod sources;
+pub mod watch;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,396 @@
+//! From the tree of `countersign.yaml` to [`Config`]. Every function goes on after a problem, with
+//! a stand-in that never leaves this file, so that all problems are named at once.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::grammar::CONFIG;
+use crate::config::{
+    At, Boot, Config, Forward, Hot, Limits, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
+    Route, Target, Upstream, check,
+};
+use crate::text::node::{Kind, Node};
+use crate::text::problem::{Place, Problem, Problems, did_you_mean};
+use crate::text::shape;
+use crate::text::unit::{parse_duration, parse_size};
+
+/// Addresses of listeners.
+const LISTENERS_MAX: usize = 16;
+/// Each is a metrics label.
+const ROUTES_MAX: usize = 1000;
+/// Each is a metrics label and a pool of connections.
+const UPSTREAMS_MAX: usize = 100;
+
+pub(super) fn compile(node: &Node, file: &str) -> Result<Config, Problems> {
+    let mut problems = Problems::new(file);
+    hide_literals(node, &mut problems);
+    shape::check(node, &CONFIG, &mut problems);
+    let boot = boot(node, &mut problems);
+    let upstreams = upstreams(node, &mut problems);
+    let routes = routes(node, &upstreams, &mut problems);
+    let rules = rules(node);
+    problems.into_result(Config { boot, hot: Hot { rules, upstreams, routes } })
+}
+
+pub(super) fn rules(node: &Node) -> Vec<At<PathBuf>> {
+    let rules = node.get("rules").map_or(&[][..], Node::items);
+    rules
+        .iter()
+        .filter_map(|rule| Some(At { value: PathBuf::from(rule.as_text()?), place: rule.place }))
+        .collect()
+}
+
+/// Masks what may be a secret that should not be here: literal parameters and secrets, and
+/// whatever follows an unknown key, which may be a misspelt one.
+fn hide_literals(node: &Node, problems: &mut Problems) {
+    const STRUCTURE: &[&str] = &["listen", "admin", "log", "limits", "rules", "routes", "forward"];
+    const PLAIN: &[&str] = &[
+        "address",
+        "as",
+        "body",
+        "body_timeout",
+        "connect_timeout",
+        "connections",
+        "drain_timeout",
+        "format",
+        "gateway",
+        "header_bytes",
+        "header_timeout",
+        "headers",
+        "in_flight",
+        "level",
+        "mode",
+        "name",
+        "path",
+        "print",
+        "timeout",
+        "to",
+        "upstream",
+    ];
+    for item in node.items() {
+        hide_literals(item, problems);
+    }
+    for (key, value) in node.entries() {
+        match key.text.as_str() {
+            "upstreams" => {
+                for (_, upstream) in value.entries() {
+                    hide_literals(upstream, problems);
+                }
+            }
+            "url" if value.as_text().is_some_and(|url| !url.contains('@')) => {}
+            key if STRUCTURE.contains(&key) => hide_literals(value, problems),
+            key if PLAIN.contains(&key) && is_flat(value) => {}
+            _ => hide(value, problems),
+        }
+    }
+}
+
+/// A scalar, or a list of them.
+fn is_flat(node: &Node) -> bool {
+    node.one_or_many().iter().all(|item| !matches!(item.kind, Kind::List(_) | Kind::Map(_)))
+}
+
+fn hide(node: &Node, problems: &mut Problems) {
+    let is_reference = |text: &str| text.starts_with("env:") || text.starts_with("file:");
+    if node.as_text().is_some_and(|text| !is_reference(text)) {
+        problems.hide(node.place);
+    }
+    for item in node.items() {
+        hide(item, problems);
+    }
+    for (_, value) in node.entries() {
+        hide(value, problems);
+    }
+}
+
+fn text<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+    node.get(key)?.as_text()
+}
+
+fn duration(node: Option<&Node>, key: &str, default: Duration) -> Duration {
+    node.and_then(|node| parse_duration(text(node, key)?)).unwrap_or(default)
+}
+
+fn size(node: Option<&Node>, key: &str, default: usize) -> usize {
+    let size = node.and_then(|node| parse_size(text(node, key)?));
+    size.and_then(|size| usize::try_from(size).ok()).unwrap_or(default)
+}
+
+fn count(node: Option<&Node>, key: &str, default: usize) -> usize {
+    let count = node.and_then(|node| node.get(key)?.as_integer());
+    count.and_then(|count| usize::try_from(count).ok()).unwrap_or(default)
+}
+
+/// Runs a check of [`check`] on a text, if it is one.
+fn checked<T>(
+    node: Option<&Node>,
+    check: impl FnOnce(&str) -> Result<T, String>,
+    problems: &mut Problems,
+) -> Option<T> {
+    let node = node?;
+    match check(node.as_text()?) {
+        Ok(value) => Some(value),
+        Err(message) => {
+            problems.add(node.place, message);
+            None
+        }
+    }
+}
+
+fn boot(node: &Node, problems: &mut Problems) -> Boot {
+    let listeners = node.get("listen").map_or(&[][..], Node::items);
+    bounded("listeners", listeners.len(), LISTENERS_MAX, node.get("listen"), problems);
+    let mut seen = HashMap::new();
+    let mut address = |listener: &Node, problems: &mut Problems| {
+        let node = listener.get("address")?;
+        let address = checked(Some(node), socket_address, problems)?;
+        // Port 0 is a new port each time.
+        if address.port() != 0
+            && let Some(first) = seen.insert(address, node.place.line)
+        {
+            problems.add(node.place, format!("line {first} listens on this address already"));
+        }
+        Some(address)
+    };
+    let listen = listeners.iter().filter_map(|listener| address(listener, problems)).collect();
+    let admin = node.get("admin").and_then(|admin| address(admin, problems));
+    let limits = node.get("limits");
+    Boot {
+        listen,
+        admin,
+        limits: Limits {
+            connections_max: count(limits, "connections", 4096),
+            header_bytes_max: size(limits, "header_bytes", 16 * 1024),
+            headers_max: count(limits, "headers", 100),
+            header_timeout: duration(limits, "header_timeout", Duration::from_secs(10)),
+            body_bytes_max: size(limits, "body", 1024 * 1024),
+            body_timeout: duration(limits, "body_timeout", Duration::from_secs(30)),
+            drain_timeout: duration(limits, "drain_timeout", Duration::from_secs(30)),
+        },
+        log: log(node.get("log")),
+    }
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected IP address and port, such as `127.0.0.1:8080`".to_owned())
+}
+
+fn log(node: Option<&Node>) -> Log {
+    let word = |key| node.and_then(|node| text(node, key));
+    Log {
+        format: match word("format") {
+            Some("pretty") => LogFormat::Pretty,
+            _ => LogFormat::Json,
+        },
+        level: match word("level") {
+            Some("debug") => LogLevel::Debug,
+            Some("warn") => LogLevel::Warn,
+            Some("error") => LogLevel::Error,
+            _ => LogLevel::Info,
+        },
+    }
+}
+
+fn bounded(what: &str, n: usize, max: usize, node: Option<&Node>, problems: &mut Problems) {
+    if let Some(node) = node.filter(|_| n > max) {
+        problems.add(node.place, format!("there are {n} {what}; at most {max} are supported"));
+    }
+}
+
+fn upstreams(node: &Node, problems: &mut Problems) -> Vec<Upstream> {
+    let entries = node.get("upstreams").map_or(&[][..], Node::entries);
+    bounded("upstreams", entries.len(), UPSTREAMS_MAX, node.get("upstreams"), problems);
+    let mut upstreams = Vec::with_capacity(entries.len());
+    for (key, node) in entries {
+        if let Err(message) = check::name(&key.text) {
+            problems.add(key.place, message);
+        }
+        let target = target(node, problems);
+        let secret = node.get("secret").and_then(|node| {
+            let text = node.as_text()?;
+            let reference = check::reference(text).unwrap_or_else(|| {
+                Err("a secret is not written here, but where it is kept".to_owned())
+            });
+            reference.map_err(|what| problems.push(kept_elsewhere(node.place, what))).ok()
+        });
+        upstreams.push(Upstream {
+            name: key.text.clone(),
+            target,
+            connect_timeout: duration(Some(node), "connect_timeout", Duration::from_secs(2)),
+            timeout: duration(Some(node), "timeout", Duration::from_secs(10)),
+            in_flight_max: count(Some(node), "in_flight", 256),
+            secret,
+        });
+    }
+    upstreams
+}
+
+fn kept_elsewhere(place: Place, message: String) -> Problem {
+    Problem::new(place, message).help("`env:NAME` or `file:PATH`").sensitive()
+}
+
+fn target(node: &Node, problems: &mut Problems) -> Target {
+    let url = node.get("url");
+    if node.get("print").is_some() {
+        for (key, _) in node.entries().iter().filter(|(key, _)| key.text != "print") {
+            problems.add(key.place, format!("`{}` has no meaning beside `print`", key.text));
+        }
+        return Target::Print;
+    }
+    if url.is_none() && matches!(node.kind, Kind::Map(_)) {
+        let help = "`url: http://host:port`, or `print: events` to try things out";
+        problems.add_with_help(node.place, "the key `url` is missing", help);
+    }
+    checked(url, check::url, problems);
+    Target::Http(url.and_then(Node::as_text).unwrap_or_default().to_owned())
+}
+
+fn routes(node: &Node, upstreams: &[Upstream], problems: &mut Problems) -> Vec<Route> {
+    let nodes = node.get("routes").map_or(&[][..], Node::items);
+    bounded("routes", nodes.len(), ROUTES_MAX, node.get("routes"), problems);
+    let mut names = HashMap::new();
+    let mut paths = HashMap::new();
+    let mut routes = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let path = text(node, "path").unwrap_or_default();
+        checked(node.get("path"), check::path, problems);
+        checked(node.get("name"), check::name, problems);
+        unique(node.get("path"), "path", &mut paths, problems);
+        // A route without a name is called like its path, which is unique already.
+        unique(node.get("name").or(node.get("path")), "name", &mut names, problems);
+        let upstream = upstream(node, upstreams, problems);
+        let mode = match text(node, "mode") {
+            Some("observe") => Mode::Observe,
+            _ => Mode::Enforce,
+        };
+        let forward = forward(node, problems);
+        if let (Forward::Canonical { .. }, Some(place)) =
+            (&forward, node.get("forward").map(|node| node.place))
+        {
+            canonical(upstream, mode, place, problems);
+        }
+        let gateway = node.get("gateway");
+        routes.push(Route {
+            name: text(node, "name").unwrap_or(path).to_owned(),
+            path: path.to_owned(),
+            gateway: At {
+                value: gateway.and_then(Node::as_text).unwrap_or_default().to_owned(),
+                place: gateway.unwrap_or(node).place,
+            },
+            params: params(node, problems),
+            upstream: text(node, "upstream").unwrap_or_default().to_owned(),
+            forward,
+            mode,
+            place: node.place,
+        });
+    }
+    routes
+}
+
+fn unique<'a>(
+    node: Option<&'a Node>,
+    what: &str,
+    seen: &mut HashMap<&'a str, u32>,
+    problems: &mut Problems,
+) {
+    let Some((node, text)) = node.and_then(|node| Some((node, node.as_text()?))) else { return };
+    if let Some(first) = seen.insert(text, node.place.line)
+        && !problems.list.iter().any(|problem| problem.place == node.place)
+    {
+        problems.add(node.place, format!("the route in line {first} has this {what} already"));
+    }
+}
+
+fn upstream<'a>(
+    route: &Node,
+    upstreams: &'a [Upstream],
+    problems: &mut Problems,
+) -> Option<&'a Upstream> {
+    let node = route.get("upstream")?;
+    let name = node.as_text()?;
+    let found = upstreams.iter().find(|upstream| upstream.name == name);
+    if found.is_none() {
+        let problem = Problem::new(node.place, format!("there is no upstream `{name}`"));
+        let names = upstreams.iter().map(|upstream| upstream.name.as_str());
+        problems.push(match did_you_mean(name, names) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help("name one of `upstreams`"),
+        });
+    }
+    found
+}
+
+/// What a canonical event needs: somebody who can check that it is ours, and a verdict.
+fn canonical(upstream: Option<&Upstream>, mode: Mode, place: Place, problems: &mut Problems) {
+    if mode == Mode::Observe {
+        problems.add_with_help(
+            place,
+            "`mode: observe` forwards what came, whatever the verdict, not canonical events",
+            "write `forward: { as: original }`",
+        );
+    } else if let Some(Upstream { target: Target::Http(_), secret: None, name, .. }) = upstream {
+        problems.add_with_help(
+            place,
+            format!("canonical events are counter-signed, and upstream `{name}` has no secret"),
+            "add `secret: env:NAME` or `secret: file:PATH` to the upstream",
+        );
+    }
+}
+
+fn forward(route: &Node, problems: &mut Problems) -> Forward {
+    let Some(node) = route.get("forward") else { return Forward::Canonical { to: String::new() } };
+    checked(node.get("to"), check::target, problems);
+    let to = text(node, "to").map(str::to_owned);
+    let headers = node.get("headers");
+    match text(node, "as") {
+        Some("original") => {
+            let mut names = Vec::new();
+            for header in headers.map_or(&[][..], Node::items) {
+                let Some(name) = checked(Some(header), check::header, problems) else { continue };
+                if names.contains(&name) {
+                    problems.add(header.place, format!("`{name}` is listed twice"));
+                }
+                names.push(name);
+            }
+            Forward::Original { to, headers: names }
+        }
+        Some("canonical") => {
+            if let Some(headers) = headers {
+                let what = "a canonical event goes with its own headers only";
+                problems.add_with_help(headers.place, what, "remove `headers`");
+            }
+            if node.get("to").is_none() {
+                let help = "the path of the upstream that takes canonical events";
+                problems.add_with_help(node.place, "the key `to` is missing", help);
+            }
+            Forward::Canonical { to: to.unwrap_or_default() }
+        }
+        // Its problem is known; the checks of `canonical` would only mislead.
+        _ => Forward::Original { to, headers: Vec::new() },
+    }
+}
+
+fn params(route: &Node, problems: &mut Problems) -> Vec<Param> {
+    let entries = route.get("params").map_or(&[][..], Node::entries);
+    let mut params = Vec::with_capacity(entries.len());
+    for (key, node) in entries {
+        let mut values = Vec::new();
+        for item in node.one_or_many() {
+            let Some(text) = item.as_text() else { continue };
+            let value = match check::reference(text) {
+                None => ParamValue::Literal(text.to_owned()),
+                Some(Ok(reference)) => ParamValue::Reference(reference),
+                Some(Err(what)) => {
+                    problems.push(kept_elsewhere(item.place, what));
+                    continue;
+                }
+            };
+            values.push(At { value, place: item.place });
+        }
+        let list = matches!(node.kind, Kind::List(_));
+        params.push(Param { name: key.text.clone(), values, list, place: key.place });
+    }
+    params
+}

@@ -1,0 +1,261 @@
+//! The grammar of `countersign.yaml`. What is said here is what the JSON Schema and the reference
+//! say.
+
+use std::time::Duration;
+
+use crate::text::shape::{Key, Kind, Shape};
+
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// The whole file.
+pub(super) static CONFIG: Shape = Shape {
+    name: "configuration",
+    doc: "What countersign listens on, whom it believes, and who receives what it accepts.",
+    exactly_one: false,
+    keys: &[
+        Key::required(
+            "listen",
+            Kind::NonEmptyList(&Kind::Map(&LISTENER)),
+            "Where callbacks arrive. At least one address. A change needs a restart.",
+        ),
+        Key::optional(
+            "admin",
+            Kind::Map(&ADMIN),
+            "Where `/metrics`, `/livez` and `/readyz` are served. Left out: nowhere. A change \
+             needs a restart.",
+        ),
+        Key::optional("log", Kind::Map(&LOG), "How the log looks. A change needs a restart."),
+        Key::optional(
+            "limits",
+            Kind::Map(&LIMITS),
+            "What the senders of callbacks may use at most. A change needs a restart.",
+        ),
+        Key::optional(
+            "rules",
+            Kind::List(&Kind::Text),
+            "Rule files, and folders whose `*.yaml` are rule files, relative to this file. A rule \
+             here replaces the shipped rule of the same gateway. Left out: the shipped rules only.",
+        ),
+        Key::required(
+            "upstreams",
+            Kind::Named(&Kind::Map(&UPSTREAM)),
+            "Who receives events, by name. The names appear in routes, metrics and logs.",
+        ),
+        Key::required(
+            "routes",
+            Kind::NonEmptyList(&Kind::Map(&ROUTE)),
+            "Which path is judged by which rule and forwarded to which upstream. Every other path \
+             is answered with 404.",
+        ),
+    ],
+};
+
+static LISTENER: Shape = Shape {
+    name: "listener",
+    doc: "One address that callbacks arrive at.",
+    exactly_one: false,
+    keys: &[Key::required(
+        "address",
+        Kind::Text,
+        "IP address and port: `127.0.0.1:8080`, `0.0.0.0:8080`, `[::1]:8080`.",
+    )],
+};
+
+static ADMIN: Shape = Shape {
+    name: "admin",
+    doc: "The listener for operators. Keep it away from the internet.",
+    exactly_one: false,
+    keys: &[Key::required("address", Kind::Text, "IP address and port: `127.0.0.1:9464`.")],
+};
+
+static LOG: Shape = Shape {
+    name: "log",
+    doc: "How the log looks. It goes to standard error and never holds secrets or bodies.",
+    exactly_one: false,
+    keys: &[
+        Key::optional(
+            "format",
+            Kind::Choice(&[
+                ("json", "One JSON object a line, for machines."),
+                ("pretty", "Text for people."),
+            ]),
+            "Default `json`.",
+        ),
+        Key::optional(
+            "level",
+            Kind::Choice(&[
+                ("debug", "Everything."),
+                ("info", "Every callback, and what follows."),
+                ("warn", "Refused callbacks, and what follows."),
+                ("error", "Undelivered events and failures only."),
+            ]),
+            "The least severe level that is written. Default `info`.",
+        ),
+    ],
+};
+
+pub(super) static LIMITS: Shape = Shape {
+    name: "limits",
+    doc: "Maxima for the senders of callbacks. The defaults suit nearly everybody.",
+    exactly_one: false,
+    keys: &[
+        Key::optional(
+            "connections",
+            Kind::Integer { min: 1, max: 100_000 },
+            "Open connections, all listeners together. Default `4096`.",
+        ),
+        Key::optional(
+            "header_bytes",
+            Kind::Size { min: 8 * KIB, max: MIB },
+            "Request line and headers together, 8KiB to 1MiB. Default `16KiB`.",
+        ),
+        Key::optional(
+            "headers",
+            Kind::Integer { min: 1, max: 1000 },
+            "Header lines of a request. Default `100`.",
+        ),
+        Key::optional(
+            "header_timeout",
+            Kind::Duration { min: millis(10), max: secs(300) },
+            "Until the last header has arrived, 10ms to 5m. Default `10s`.",
+        ),
+        Key::optional(
+            "body",
+            Kind::Size { min: 1, max: 64 * MIB },
+            "A request's body, 1B to 64MiB. Default `1MiB`.",
+        ),
+        Key::optional(
+            "body_timeout",
+            Kind::Duration { min: millis(10), max: secs(600) },
+            "From the last header to the end of the body, 10ms to 10m. Default `30s`.",
+        ),
+        Key::optional(
+            "drain_timeout",
+            Kind::Duration { min: millis(0), max: secs(600) },
+            "How long requests in flight may take to finish after SIGTERM, up to 10m. Default \
+             `30s`.",
+        ),
+    ],
+};
+
+static UPSTREAM: Shape = Shape {
+    name: "upstream",
+    doc: "One receiver of events: an HTTP server (`url`), or countersign's own output (`print`).",
+    exactly_one: false,
+    keys: &[
+        Key::optional(
+            "url",
+            Kind::Text,
+            "`http://host:port` or `https://host:port`, without a path: the path is the route's.",
+        ),
+        Key::optional(
+            "print",
+            Kind::Choice(&[("events", "Each event on one line of standard output.")]),
+            "Instead of `url`: a built-in upstream, to try things out.",
+        ),
+        Key::optional(
+            "secret",
+            Kind::Text,
+            "The Standard Webhooks secret that events are counter-signed with, as a reference: \
+             `env:NAME` or `file:PATH`. What it refers to is `whsec_` and 24 to 64 bytes in \
+             Base64. Needed for `forward: { as: canonical }`.",
+        ),
+        Key::optional(
+            "connect_timeout",
+            Kind::Duration { min: millis(10), max: secs(60) },
+            "Until a connection stands, 10ms to 1m. Default `2s`.",
+        ),
+        Key::optional(
+            "timeout",
+            Kind::Duration { min: millis(10), max: secs(300) },
+            "From the first byte sent to the last byte of the answer, 10ms to 5m. Less than the \
+             gateway waits. Default `10s`.",
+        ),
+        Key::optional(
+            "in_flight",
+            Kind::Integer { min: 1, max: 65_536 },
+            "Requests under way at a time; the gateway of a further one is asked to come again. \
+             Default `256`.",
+        ),
+    ],
+};
+
+static ROUTE: Shape = Shape {
+    name: "route",
+    doc: "A path, the rule that judges what arrives there, and who receives it.",
+    exactly_one: false,
+    keys: &[
+        Key::required(
+            "path",
+            Kind::Text,
+            "The exact path that the gateway calls: `/billing/payment/liqpay/`. Each path once.",
+        ),
+        Key::optional(
+            "name",
+            Kind::Text,
+            "Its name in metrics and logs. Each name once. Default: the path.",
+        ),
+        Key::required(
+            "gateway",
+            Kind::Text,
+            "Name of the rule: `liqpay`. `countersign rules` prints those that are shipped.",
+        ),
+        Key::optional(
+            "params",
+            Kind::Named(&Kind::OneOrMany(&Kind::Text)),
+            "The rule's parameters. A secret is written as a reference, `env:NAME` or \
+             `file:PATH`; several values as a list.",
+        ),
+        Key::required("upstream", Kind::Text, "Name of the upstream that receives it."),
+        Key::required("forward", Kind::Map(&FORWARD), "In which form."),
+        Key::optional(
+            "mode",
+            Kind::Choice(&[
+                ("enforce", "What is refused is not forwarded."),
+                (
+                    "observe",
+                    "Callbacks are judged, counted and logged, and forwarded as they came whatever \
+                     the verdict. For migrations only: nothing is kept out.",
+                ),
+            ]),
+            "Default `enforce`.",
+        ),
+    ],
+};
+
+static FORWARD: Shape = Shape {
+    name: "forward",
+    doc: "What the upstream receives.",
+    exactly_one: false,
+    keys: &[
+        Key::required(
+            "as",
+            Kind::Choice(&[
+                ("canonical", "The canonical event as JSON, counter-signed, by POST."),
+                ("original", "The verified request itself, byte for byte."),
+            ]),
+            "The form.",
+        ),
+        Key::optional(
+            "to",
+            Kind::Text,
+            "Path and query at the upstream. Needed for `canonical`; for `original` the default \
+             is that of the request.",
+        ),
+        Key::optional(
+            "headers",
+            Kind::List(&Kind::Text),
+            "For `original`: names of request headers that go with it, beside `content-type`. \
+             Default: none.",
+        ),
+    ],
+};

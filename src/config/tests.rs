@@ -1,0 +1,235 @@
+//! Whole configurations: what they come to, and everything that can be wrong with them.
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
+
+use std::time::Duration;
+
+use crate::config::grammar::LIMITS;
+use crate::config::*;
+use crate::text::node::{Kind, Node};
+use crate::text::problem::Problem;
+
+const GOOD: &str = r#"
+listen: [ { address: 127.0.0.1:8080 }, { address: "[::1]:8080" } ]
+admin: { address: 127.0.0.1:9464 }
+log: { format: pretty, level: warn }
+limits: { connections: 7, body: 2KiB, drain_timeout: 0s }
+rules: [ rules/, extra.yaml ]
+upstreams:
+  smarty: { url: "http://127.0.0.1:8000", secret: env:SMARTY, timeout: 500ms, in_flight: 3 }
+  console: { print: events }
+routes:
+  - path: /billing/payment/liqpay/
+    name: liqpay
+    gateway: liqpay
+    params: { public_key: 007, private_key: env:LIQPAY_PRIVATE_KEY, algorithms: [sha1, file:x/y] }
+    upstream: smarty
+    forward: { as: canonical, to: /billing/payment/canonical/?v=1 }
+  - path: /old/
+    gateway: stripe
+    upstream: console
+    forward: { as: original, to: /x, headers: [X-Foo, stripe-signature] }
+    mode: observe
+"#;
+
+#[track_caller]
+fn good(text: &str) -> Config {
+    parse(text, "c.yaml").map_err(|problems| problems.render(text)).unwrap()
+}
+
+/// `line:column message`, by place.
+#[track_caller]
+fn complain(text: &str, want: &[&str]) {
+    let mut found = parse(text, "c.yaml").unwrap_err().list;
+    found.sort_by_key(|problem| problem.place);
+    let show = |Problem { place, message, .. }: &Problem| {
+        format!("{}:{} {message}", place.line, place.column)
+    };
+    assert_eq!(found.iter().map(show).collect::<Vec<_>>(), want, "{text}");
+}
+
+#[test]
+fn a_configuration_comes_to_what_it_says() {
+    let Config { boot, hot } = good(GOOD);
+    assert_eq!(boot.listen, ["127.0.0.1:8080".parse().unwrap(), "[::1]:8080".parse().unwrap()]);
+    assert_eq!(boot.admin, Some("127.0.0.1:9464".parse().unwrap()));
+    assert_eq!(boot.log, Log { format: LogFormat::Pretty, level: LogLevel::Warn });
+    assert_eq!(boot.limits.connections_max, 7);
+    assert_eq!(boot.limits.body_bytes_max, 2048);
+    assert_eq!(boot.limits.drain_timeout, Duration::ZERO);
+    let rules: Vec<_> = hot.rules.iter().map(|rule| rule.value.to_str().unwrap()).collect();
+    assert_eq!(rules, ["rules/", "extra.yaml"]);
+
+    let [smarty, console] = &hot.upstreams[..] else { panic!("two upstreams") };
+    assert_eq!(smarty.target, Target::Http("http://127.0.0.1:8000".into()));
+    assert_eq!(smarty.secret, Some(SecretRef::Env("SMARTY".into())));
+    assert_eq!(smarty.timeout, Duration::from_millis(500));
+    assert_eq!(smarty.connect_timeout, Duration::from_secs(2));
+    assert_eq!(smarty.in_flight_max, 3);
+    assert_eq!((console.name.as_str(), &console.target), ("console", &Target::Print));
+
+    let [liqpay, old] = &hot.routes[..] else { panic!("two routes") };
+    assert_eq!((liqpay.name.as_str(), liqpay.mode), ("liqpay", Mode::Enforce));
+    assert_eq!(liqpay.gateway.place, Place { line: 13, column: 14, len: 6 });
+    let to = "/billing/payment/canonical/?v=1".to_owned();
+    assert_eq!(liqpay.forward, Forward::Canonical { to });
+    let params: Vec<_> = liqpay
+        .params
+        .iter()
+        .map(|p| (p.name.as_str(), p.list, p.values.iter().map(|v| v.value.clone()).collect()))
+        .collect();
+    let env = ParamValue::Reference(SecretRef::Env("LIQPAY_PRIVATE_KEY".into()));
+    let file = ParamValue::Reference(SecretRef::File("x/y".into()));
+    let want: Vec<(&str, bool, Vec<ParamValue>)> = vec![
+        ("public_key", false, vec![ParamValue::Literal("007".into())]),
+        ("private_key", false, vec![env]),
+        ("algorithms", true, vec![ParamValue::Literal("sha1".into()), file]),
+    ];
+    assert_eq!(params, want);
+    assert_eq!((old.name.as_str(), old.mode), ("/old/", Mode::Observe));
+    let headers = vec!["x-foo".into(), "stripe-signature".into()];
+    assert_eq!(old.forward, Forward::Original { to: Some("/x".into()), headers });
+}
+
+const HEAD: &str = "listen: [ { address: 127.0.0.1:1 } ]\nupstreams: { u: { url: http://h, secret: env:S }, v: { url: http://h }, p: { print: events } }\nroutes:\n";
+
+#[test]
+fn the_defaults_are_those_that_the_grammar_documents() {
+    let route = "- { path: /, gateway: g, upstream: p, forward: { as: original } }\n";
+    let documented: Vec<String> = LIMITS
+        .keys
+        .iter()
+        .map(|key| {
+            let value = key.doc.split_once("Default `").unwrap().1.split_once('`').unwrap().0;
+            format!("{}: {value}", key.name)
+        })
+        .collect();
+    let plain = format!("{HEAD}{route}");
+    let spelled = format!("{plain}limits: {{ {} }}\n", documented.join(", "));
+    assert_eq!(good(&plain).boot, good(&spelled).boot);
+}
+
+#[test]
+fn every_problem_of_a_file_is_named_at_once() {
+    complain(
+        r#"
+listen: [ { address: localhost:8080 }, { address: 127.0.0.1:1 }, { address: 127.0.0.1:1 } ]
+limits: { body: 1GiB, header_timeout: 0s }
+upstreams:
+  smarty: { url: "http://h/path", secret: literal, timout: 1s }
+  empty: {}
+  both: { print: events, url: "http://h" }
+routes:
+  - { path: a//b, gateway: g, upstream: smarti, forward: { as: canonical, to: /x } }
+  - { path: /x, name: n, upstream: both, forward: { as: canonical, headers: [] } }
+  - { path: /x, name: n, gateway: g, upstream: both, forward: { as: original, headers: [host, x-a, X-A] } }
+  - { path: /y, gateway: g, upstream: both, forward: { as: canonical, to: /x }, mode: observe, params: { a: "env:", b: true, c: [] } }
+"#,
+        &[
+            "2:22 expected IP address and port, such as `127.0.0.1:8080`",
+            "2:77 line 2 listens on this address already",
+            "3:17 `body`: expected a size",
+            "3:39 `header_timeout`: expected a duration from 10ms to 5m",
+            "5:18 a URL ends with the host and port; the path is the route's `to`",
+            "5:43 a secret is not written here, but where it is kept",
+            "5:52 unknown key `timout`",
+            "6:10 the key `url` is missing",
+            "7:26 `url` has no meaning beside `print`",
+            "9:13 a path starts with `/`",
+            "9:41 there is no upstream `smarti`",
+            "10:5 the key `gateway` is missing",
+            "10:51 the key `to` is missing",
+            "10:77 a canonical event goes with its own headers only",
+            "11:13 the route in line 10 has this path already",
+            "11:23 the route in line 10 has this name already",
+            "11:89 `host` belongs to the connection and cannot be passed on",
+            "11:100 `x-a` is listed twice",
+            "12:54 `mode: observe` forwards what came, whatever the verdict, not canonical events",
+            "12:109 the name of the environment variable is missing after `env:`",
+            "12:120 `b`: expected text or a list, found true or false",
+            "12:129 `c`: the list is empty",
+        ],
+    );
+}
+
+#[test]
+fn canonical_events_need_an_upstream_that_can_check_them() {
+    let route = |upstream: &str| {
+        format!(
+            "{HEAD}- {{ path: /, gateway: g, upstream: {upstream}, forward: {{ as: canonical, to: /e }} }}\n"
+        )
+    };
+    good(&route("u"));
+    good(&route("p"));
+    let want = "4:48 canonical events are counter-signed, and upstream `v` has no secret";
+    complain(&route("v"), &[want]);
+}
+
+#[test]
+fn a_name_given_and_a_name_by_path_cannot_be_the_same() {
+    let text = format!(
+        "{HEAD}- {{ path: /a, gateway: g, upstream: p, forward: {{ as: original }} }}\n\
+         - {{ path: /b, name: /a, gateway: g, upstream: p, forward: {{ as: original }} }}\n"
+    );
+    complain(&text, &["5:21 the route in line 4 has this name already"]);
+}
+
+#[test]
+fn no_literal_that_may_be_secret_is_shown() {
+    for text in [
+        format!("{HEAD}- {{ path: x, params: {{ k: hunter2 }} }}\n"),
+        format!("{HEAD}- {{ path: x, params: {{ k: [a, hunter2] }} }}\n"),
+        format!("{HEAD}- {{ path: x, parms: {{ k: {{ l: hunter2 }} }} }}\n"),
+        "upstreams: { u: { url: http://h, secret: hunter2, x: y } }".into(),
+        "upstreams: { u: { url: http://h, secert: hunter2 } }".into(),
+        "upstreams: { u: { url: 'http://u:hunter2@h' } }".into(),
+        "upstreams: { u: { url: http://h, secret: hunter2, secret: hunter2 } }".into(),
+        "a: { secret: hunter2".into(),
+        "upstream: { u: { secret: hunter2 } }".into(),
+        "private_key: hunter2".into(),
+    ] {
+        let shown = parse(&text, "c.yaml").unwrap_err().render(&text);
+        assert!(shown.contains("c.yaml:"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+fn json(node: &Node) -> serde_json::Value {
+    match &node.kind {
+        Kind::Bool(value) => (*value).into(),
+        Kind::List(items) => items.iter().map(json).collect(),
+        Kind::Map(entries) => serde_json::Value::Object(
+            entries.iter().map(|(key, value)| (key.text.clone(), json(value))).collect(),
+        ),
+        Kind::Null => serde_json::Value::Null,
+        Kind::Number(digits) => serde_json::from_str(digits).unwrap(),
+        Kind::Text(text) => text.as_str().into(),
+    }
+}
+
+#[test]
+fn the_json_schema_takes_what_is_good_and_refuses_what_is_not() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let valid = |text: &str| validator.is_valid(&json(&Node::parse("c", text).unwrap()));
+    assert!(valid(GOOD));
+    for (from, to) in [
+        ("listen:", "listens:"),
+        ("mode: observe", "mode: off"),
+        ("in_flight: 3", "in_flight: many"),
+        ("[ rules/, extra.yaml ]", "rules/"),
+    ] {
+        assert!(!valid(&GOOD.replace(from, to)), "{to}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_no_configuration() {
+    complain("", &["1:1 expected a map, found nothing"]);
+    complain(
+        "{}",
+        &[
+            "1:1 the key `listen` is missing",
+            "1:1 the key `upstreams` is missing",
+            "1:1 the key `routes` is missing",
+        ],
+    );
+}

@@ -1,0 +1,288 @@
+//! From a configuration, rules and secrets to routes that are ready to judge, or out of service.
+//! What the author of the configuration did wrong is a problem; a secret that is not there puts
+//! its own route out of service.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use zeroize::Zeroizing;
+
+use crate::config::{self, Forward, Hot, Mode, ParamValue};
+use crate::engine::Bound;
+use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
+use crate::engine::secret::Secret;
+use crate::live::rules::RuleSet;
+use crate::live::sources::Sources;
+use crate::live::{Route, Upstream};
+use crate::rule::Rule;
+use crate::text::problem::{Problem, Problems, did_you_mean};
+
+/// Bytes of a Standard Webhooks secret.
+const WEBHOOK_SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// What routes are built from.
+pub(super) struct Builder<'a> {
+    pub(super) rules: &'a RuleSet,
+    /// The routes that are active now, by path.
+    pub(super) before: &'a HashMap<String, Arc<Route>>,
+    /// The configuration's folder.
+    pub(super) base: &'a Path,
+    pub(super) sources: &'a mut Sources,
+    /// Those of the configuration.
+    pub(super) problems: &'a mut Problems,
+}
+
+/// An upstream, and why it cannot sign.
+struct Built {
+    upstream: Arc<Upstream>,
+    unsigned: Option<String>,
+}
+
+impl Builder<'_> {
+    /// Routes by path.
+    pub(super) fn routes(&mut self, hot: &Hot) -> HashMap<String, Arc<Route>> {
+        let upstreams: HashMap<&str, Built> = hot
+            .upstreams
+            .iter()
+            .map(|upstream| (upstream.name.as_str(), self.upstream(upstream)))
+            .collect();
+        let mut routes = HashMap::with_capacity(hot.routes.len());
+        for route in &hot.routes {
+            for value in route.params.iter().flat_map(|param| &param.values) {
+                if matches!(value.value, ParamValue::Literal(_)) {
+                    self.problems.hide(value.place);
+                }
+            }
+            // `config` has checked that it exists.
+            let Some(upstream) = upstreams.get(route.upstream.as_str()) else { continue };
+            routes.insert(route.path.clone(), self.route(route, upstream));
+        }
+        routes
+    }
+
+    fn upstream(&mut self, config: &config::Upstream) -> Built {
+        let config::Upstream { name, target, connect_timeout, timeout, in_flight_max, secret } =
+            config;
+        let secret = secret.as_ref().map(|reference| {
+            let secret = self.sources.secret(self.base, reference)?;
+            webhook_secret(&secret).ok_or_else(|| {
+                "it is not `whsec_` and 24 to 64 bytes in Base64".to_owned()
+            })
+        });
+        let (secret, unsigned) = match secret.transpose() {
+            Ok(secret) => (secret, None),
+            Err(why) => (None, Some(format!("secret of upstream `{name}`: {why}"))),
+        };
+        let upstream = Arc::new(Upstream {
+            name: name.clone(),
+            target: target.clone(),
+            connect_timeout: *connect_timeout,
+            timeout: *timeout,
+            in_flight_max: *in_flight_max,
+            secret,
+        });
+        Built { upstream, unsigned }
+    }
+
+    fn route(&mut self, config: &config::Route, upstream: &Built) -> Arc<Route> {
+        let gateway = &config.gateway.value;
+        let mut bound = match self.rules.get(gateway) {
+            None => self.no_rule(config),
+            Some(rule) if self.rules.is_stale(gateway) => {
+                // The parameters may be meant for the rule that is broken now.
+                let mut found = Problems::new("");
+                let bound = self.bind(config, rule, &mut found);
+                if !found.is_empty() {
+                    return self.route_of_before(config, upstream);
+                }
+                bound
+            }
+            Some(rule) => {
+                let mut found = Problems::new("");
+                let bound = self.bind(config, rule, &mut found);
+                self.problems.append(found);
+                bound
+            }
+        };
+        if let (Some(why), Forward::Canonical { .. }) = (&upstream.unsigned, &config.forward) {
+            bound = match bound {
+                Ok(_) => Err(vec![why.clone()]),
+                Err(mut reasons) => {
+                    reasons.push(why.clone());
+                    Err(reasons)
+                }
+            };
+        }
+        route(config, upstream, bound)
+    }
+
+    fn no_rule(&mut self, config: &config::Route) -> Result<Bound, Vec<String>> {
+        let gateway = config.gateway.value.as_str();
+        if self.rules.incomplete {
+            return Err(vec![format!("there is no rule `{gateway}`; a rule file is broken")]);
+        }
+        let what = format!("there is no rule for the gateway `{gateway}`");
+        let problem = Problem::new(config.gateway.place, what);
+        self.problems.push(match did_you_mean(gateway, self.rules.gateways()) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help("`countersign rules` prints what is shipped; add others to `rules`"),
+        });
+        Err(Vec::new())
+    }
+
+    /// What served this path before, for a rule that is broken now.
+    fn route_of_before(&self, config: &config::Route, upstream: &Built) -> Arc<Route> {
+        let before = self.before.get(&config.path);
+        if let Some(before) = before.filter(|route| route.gateway == config.gateway.value) {
+            return Arc::clone(before);
+        }
+        let why = format!("the rule of `{}` is broken", config.gateway.value);
+        route(config, upstream, Err(vec![why]))
+    }
+
+    /// `Err`: out of service; what the author did wrong is in `problems`.
+    fn bind(
+        &mut self,
+        config: &config::Route,
+        rule: &Rule,
+        problems: &mut Problems,
+    ) -> Result<Bound, Vec<String>> {
+        let mut params = Params::new();
+        let mut reasons = Vec::new();
+        // What has been said about a parameter is not said again.
+        let mut told: Vec<&str> = Vec::new();
+        for param in &config.params {
+            let Some(spec) = rule.params().iter().find(|spec| spec.name == param.name) else {
+                problems.push(unknown_param(param, rule.params()));
+                told.push(&param.name);
+                continue;
+            };
+            if param.list && !spec.list {
+                let what = format!("the parameter `{}` takes one value, not a list", param.name);
+                problems.add(param.place, what);
+                told.push(&param.name);
+            }
+            let mut values = Vec::new();
+            for value in &param.values {
+                let resolved = match &value.value {
+                    ParamValue::Literal(text) => literal(spec, text)
+                        .map_err(|problem| problems.push(Problem { place: value.place, ..problem })),
+                    ParamValue::Reference(reference) => {
+                        self.referred(spec, reference).map_err(|why| reasons.push(why))
+                    }
+                };
+                match resolved {
+                    Ok(value) => values.push(value),
+                    Err(()) => told.push(&param.name),
+                }
+            }
+            params.set(&param.name, values);
+        }
+        let bound = rule.bind(&params);
+        for error in bound.as_ref().err().into_iter().flatten() {
+            if !told.contains(&error.param.as_str()) {
+                blame(config, error, problems, &mut reasons);
+            }
+        }
+        match bound {
+            Ok(bound) if reasons.is_empty() => Ok(bound),
+            Ok(_) | Err(_) => Err(reasons),
+        }
+    }
+
+    fn referred(
+        &mut self,
+        spec: &ParamSpec,
+        reference: &config::SecretRef,
+    ) -> Result<Secret, String> {
+        let name = &spec.name;
+        let value = self
+            .sources
+            .secret(self.base, reference)
+            .map_err(|why| format!("parameter `{name}`: {why}"))?;
+        spec.check(&value)
+            .map_err(|what| BindError { param: name.clone(), what }.to_string())?;
+        Ok(value)
+    }
+}
+
+fn route(
+    config: &config::Route,
+    upstream: &Built,
+    bound: Result<Bound, Vec<String>>,
+) -> Arc<Route> {
+    let config::Route { name, path: _, gateway, params: _, upstream: _, forward, mode, place: _ } =
+        config;
+    let mode: Mode = *mode;
+    Arc::new(Route {
+        name: name.clone(),
+        gateway: gateway.value.clone(),
+        bound,
+        upstream: Arc::clone(&upstream.upstream),
+        forward: forward.clone(),
+        mode,
+    })
+}
+
+/// A value written in the configuration; the problem has no place yet.
+fn literal(spec: &ParamSpec, text: &str) -> Result<Secret, Problem> {
+    let nowhere = crate::text::problem::Place::default();
+    if matches!(spec.kind, ParamKind::Secret) {
+        let what = format!("the parameter `{}` is secret and is not written here", spec.name);
+        return Err(Problem::new(nowhere, what)
+            .help("write where it is kept: `env:NAME` or `file:PATH`")
+            .sensitive());
+    }
+    let value = Secret::from(text);
+    match spec.check(&value) {
+        Ok(()) => Ok(value),
+        Err(what) => {
+            let error = BindError { param: spec.name.clone(), what };
+            Err(Problem::new(nowhere, error.to_string()))
+        }
+    }
+}
+
+fn unknown_param(param: &config::Param, specs: &[ParamSpec]) -> Problem {
+    let names = || specs.iter().map(|spec| spec.name.as_str());
+    let what = format!("the rule has no parameter `{}`", param.name);
+    let problem = Problem::new(param.place, what);
+    match did_you_mean(&param.name, names()) {
+        Some(near) => problem.help(format!("did you mean `{near}`?")),
+        None => problem.help(format!("it has {}", names().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// Whether the author of the configuration or a secret is at fault.
+fn blame(
+    config: &config::Route,
+    error: &BindError,
+    problems: &mut Problems,
+    reasons: &mut Vec<String>,
+) {
+    let param = config.params.iter().find(|param| param.name == error.param);
+    let is_reference =
+        |param: &config::Param| param.values.iter().any(|v| matches!(v.value, ParamValue::Reference(_)));
+    match param {
+        Some(param) if is_reference(param) => reasons.push(error.to_string()),
+        Some(param) => problems.add(param.place, error.to_string()),
+        None if error.what == BindFault::Missing => {
+            let name = &error.param;
+            let help = format!("add `{name}` to the route's `params`");
+            problems.add_with_help(config.place, error.to_string(), help);
+        }
+        None => problems.add(config.place, error.to_string()),
+    }
+}
+
+/// The key of a Standard Webhooks secret: `whsec_` and Base64, or plain Base64.
+fn webhook_secret(text: &Secret) -> Option<Secret> {
+    let text = text.expose().trim_ascii();
+    let text = text.strip_prefix(b"whsec_").unwrap_or(text);
+    let decoded = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()?;
+    let decoded = Zeroizing::new(decoded);
+    WEBHOOK_SECRET_BYTES.contains(&decoded.len()).then(|| Secret::new(decoded.to_vec()))
+}

@@ -1,0 +1,199 @@
+//! The one way from files to a snapshot: for start, reload, `check` and tests alike.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{self, At, Boot, Config};
+use crate::live::build::Builder;
+use crate::live::rules::{Compiler, LoadedRule, RuleSet};
+use crate::live::sources::Sources;
+use crate::live::watch::{Pace, Watch, Watched};
+use crate::live::{Route, Snapshot};
+use crate::text::problem::{Place, Problem, Problems};
+
+/// The problems of one file, and its text for the excerpts.
+pub struct Report {
+    /// What is wrong.
+    pub problems: Problems,
+    /// The file as it was read; empty where it could not be.
+    pub source: String,
+}
+
+impl Report {
+    /// A file that cannot be read.
+    pub(super) fn unreadable(path: &Path, why: &str) -> Self {
+        let mut problems = Problems::new(path.display().to_string());
+        problems.push(Problem::new(TOP, format!("cannot be read: {why}")).sensitive());
+        Self { problems, source: String::new() }
+    }
+
+    /// For people; ends with a line break.
+    pub fn render(&self) -> String {
+        self.problems.render(&self.source)
+    }
+}
+
+/// Why there is no new snapshot: every problem of every file.
+pub struct Failure {
+    /// One for each file that has problems; never empty.
+    pub reports: Vec<Report>,
+}
+
+/// A new snapshot.
+pub struct Loaded {
+    /// What is fixed at start. After a reload, what the start had.
+    pub boot: Boot,
+    /// To be published. Its generation is one more than that of the one before.
+    pub snapshot: Snapshot,
+    /// What was left as it was, at a reload: broken rules, and settings that need a restart. Not
+    /// empty: the reload has failed in part.
+    pub reports: Vec<Report>,
+}
+
+/// Builds snapshots of one configuration file, and remembers what must survive a bad one.
+pub struct Loader {
+    path: PathBuf,
+    sources: Sources,
+    compiler: Compiler,
+    /// What was published last.
+    active: Option<Active>,
+    /// The rules of the last attempt.
+    rules: RuleSet,
+    watched: Arc<Watched>,
+}
+
+struct Active {
+    boot: Boot,
+    generation: u64,
+    routes: HashMap<String, Arc<Route>>,
+    rules: RuleSet,
+}
+
+/// Where problems of a whole file stand.
+const TOP: Place = Place { line: 1, column: 1, len: 1 };
+
+impl Loader {
+    /// For the configuration at this path. Paths within it are relative to its folder.
+    pub fn new(path: impl Into<PathBuf>, sources: Sources) -> Self {
+        Self {
+            path: path.into(),
+            sources,
+            compiler: Compiler::default(),
+            active: None,
+            rules: RuleSet::default(),
+            watched: Arc::default(),
+        }
+    }
+
+    /// Reads everything anew. The first success is the start: until then every problem is a
+    /// failure. After it, a broken configuration is a failure, and a broken rule file leaves the
+    /// rule that it held in place.
+    pub fn load(&mut self) -> Result<Loaded, Failure> {
+        self.sources.begin();
+        let loaded = self.attempt();
+        // Also after a failure: the next change may mend it.
+        self.watched.set(self.sources.seen());
+        loaded
+    }
+
+    /// The rules of the last attempt, by gateway: all of those on disk that are good, and the
+    /// shipped ones that routes name.
+    pub fn rules(&self) -> impl Iterator<Item = &LoadedRule> {
+        self.rules.all()
+    }
+
+    /// Calls `changed` from a thread of its own whenever something on disk is no longer what the
+    /// last [`Loader::load`] saw, until the returned guard is dropped.
+    pub fn watch(&self, changed: Box<dyn Fn() + Send>) -> std::io::Result<Watch> {
+        Watch::start(Arc::clone(&self.watched), Pace::default(), changed)
+    }
+
+    fn attempt(&mut self) -> Result<Loaded, Failure> {
+        let text = match self.sources.text(&self.path) {
+            Ok(text) => text,
+            Err(why) => return Err(Failure { reports: vec![Report::unreadable(&self.path, &why)] }),
+        };
+        let base = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        let parsed = config::parse(&text, &self.path.display().to_string());
+        // The rules are looked at even where the configuration is broken: one attempt names all.
+        let rules = match &parsed {
+            Ok(config) => config.hot.rules.clone(),
+            Err(_) => config::rules(&text),
+        };
+        let paths: Vec<PathBuf> = rules.iter().map(|At { value, .. }| base.join(value)).collect();
+        let wanted: BTreeSet<&str> = parsed
+            .iter()
+            .flat_map(|config| &config.hot.routes)
+            .map(|route| route.gateway.value.as_str())
+            .collect();
+        let none = RuleSet::default();
+        let before = self.active.as_ref().map_or(&none, |active| &active.rules);
+        let (rules, mut reports) =
+            self.compiler.load(&paths, &wanted, before, &mut self.sources);
+        self.rules = rules;
+        let config = match parsed {
+            Ok(config) => config,
+            Err(problems) => {
+                reports.insert(0, Report { problems, source: text });
+                return Err(Failure { reports });
+            }
+        };
+        let mut problems = Problems::new(self.path.display().to_string());
+        let no_routes = HashMap::new();
+        let routes = Builder {
+            rules: &self.rules,
+            before: self.active.as_ref().map_or(&no_routes, |active| &active.routes),
+            base: &base,
+            sources: &mut self.sources,
+            problems: &mut problems,
+        }
+        .routes(&config.hot);
+        let good = problems.is_empty();
+        if !good {
+            reports.insert(0, Report { problems, source: text });
+        }
+        if !good || (self.active.is_none() && !reports.is_empty()) {
+            return Err(Failure { reports });
+        }
+        Ok(self.activate(config, routes, reports))
+    }
+
+    fn activate(
+        &mut self,
+        config: Config,
+        routes: HashMap<String, Arc<Route>>,
+        mut reports: Vec<Report>,
+    ) -> Loaded {
+        let (boot, generation) = match self.active.take() {
+            None => (config.boot, 1),
+            Some(active) => {
+                reports.extend(self.needs_restart(&active.boot, &config.boot));
+                (active.boot, active.generation + 1)
+            }
+        };
+        self.active = Some(Active {
+            boot: boot.clone(),
+            generation,
+            routes: routes.clone(),
+            rules: self.rules.clone(),
+        });
+        Loaded { boot, snapshot: Snapshot { generation, routes }, reports }
+    }
+
+    fn needs_restart(&self, old: &Boot, new: &Boot) -> Option<Report> {
+        let Boot { listen, admin, limits, log } = old;
+        let changed = [
+            ("listen", *listen != new.listen),
+            ("admin", *admin != new.admin),
+            ("limits", *limits != new.limits),
+            ("log", *log != new.log),
+        ];
+        let mut problems = Problems::new(self.path.display().to_string());
+        for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
+            let what = format!("the change of `{key}` needs a restart; the rest has been applied");
+            problems.push(Problem::new(TOP, what).sensitive());
+        }
+        (!problems.is_empty()).then(|| Report { problems, source: String::new() })
+    }
+}
