@@ -171,3 +171,12 @@ impl Rule {
         Bound::new(&self.0.compiled, params)
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
+mod tests;

@@ -1,0 +1,257 @@
+//! The laws of the rule language, each broken on purpose.
+
+use super::*;
+
+/// A made-up gateway: a form, an HMAC over three fields, one accepted example.
+const ACME: &str = r#"gateway: acme
+title: Acme
+docs: https://docs.acme.example
+params:
+  shop: { type: text }
+  secret: { type: secret }
+request:
+  method: POST
+  body: form
+  fields:
+    shop: { pattern: "[a-z]+" }
+    order: { pattern: "[0-9]+" }
+    sum: { pattern: "[0-9.]+" }
+    state: { pattern: "[a-z]+" }
+    note: { optional: true }
+    sign: {}
+proofs:
+  - hmac:
+      algorithm: sha256
+      key: param.secret
+      over: [field.shop, { text: ";" }, field.order, { text: ";" }, field.sum, { text: ";" }, field.state]
+      tag: field.sign
+      encoding: hex
+guards:
+  - { equal: [field.shop, param.shop], else: account_mismatch }
+event:
+  account: field.shop
+  order_id: field.order
+  amount: { value: field.sum, currency: { text: EUR }, unit: major }
+  status: { from: field.state, map: { paid: succeeded } }
+  dedupe: field.order
+examples:
+  - name: paid
+    params: { shop: mine, secret: made-up-key }
+    request: { form: { shop: mine, order: "17", sum: "12.50", state: paid, note: hello, sign: SIGN } }
+    expect: { accept: { order_id: "17", amount: { value: "12.50", currency: EUR }, credit: true } }
+"#;
+
+/// HMAC-SHA256 of `mine;17;12.50;paid` under `made-up-key`, by `openssl dgst -sha256 -hmac`.
+const SIGN: &str = "75fa757507db951644df85e80d41e96b0387b1d7401414b6921ccf614efcd956";
+
+fn acme() -> String {
+    ACME.replace("SIGN", SIGN)
+}
+
+/// The text of every problem that a change of the rule makes.
+fn problems(from: &str, to: &str) -> String {
+    let text = acme();
+    assert!(text.contains(from), "the rule has no {from:?}");
+    let text = text.replace(from, to);
+    match compile("acme.yaml", &text) {
+        Ok(_) => String::new(),
+        Err(problems) => problems.render(&text),
+    }
+}
+
+#[track_caller]
+fn check(from: &str, to: &str, wanted: &[&str]) {
+    let found = problems(from, to);
+    for wanted in wanted {
+        assert!(found.contains(wanted), "expected {wanted:?} in:\n{found}");
+    }
+}
+
+#[test]
+fn a_rule_that_keeps_the_laws_compiles_and_refuses_its_forgeries() {
+    let text = acme();
+    let rule = compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    assert!(rule.forgeries() > 100, "{}", rule.forgeries());
+    let covered = &rule.variants()[0].coverage;
+    let amount = covered.iter().find(|row| row.reference == "field.sum").expect("a row");
+    assert_eq!((amount.fact, amount.covered_by.as_slice()), ("amount", &["hmac"][..]));
+}
+
+#[test]
+fn law_1_everything_that_is_not_known_is_a_problem_with_its_place() {
+    check(
+        "title: Acme",
+        "titel: Acme",
+        &[
+            "acme.yaml:2:1: error: unknown key `titel`",
+            "did you mean `title`?",
+            "acme.yaml:1:1: error: the key `title` is missing",
+        ],
+    );
+    check("field.sum,", "field.sun,", &["no field `sun` is declared", "did you mean `sum`?"]);
+    check("key: param.secret", "key: param.secert", &["did you mean `secret`?"]);
+    check("key: param.secret", "key: param.shop", &["a key is a parameter of type secret"]);
+    check("algorithm: sha256", "algorithm: sha265", &["no such algorithm: `sha265`"]);
+    check("encoding: hex", "encoding: hexx", &["did you mean `hex`?"]);
+    check("paid: succeeded", "paid: suceeded", &["did you mean `succeeded`?"]);
+    check("dedupe: field.order", "dedupe: field.order | lowr", &["no such step: `lowr`"]);
+    check("else: account_mismatch", "else: acount_mismatch", &["did you mean `account_mismatch`?"]);
+    check("order_id: field.order", "order_id: payload.order", &["there is no payload to read from"]);
+    check("order_id: field.order", "order_id: feild.order", &["did you mean `field`?"]);
+    check("[0-9.]+", "[0-9.+", &["acme.yaml:13:21: error: not a pattern"]);
+    check("expect: { accept: { order_id", "expect: { accept: { ordr_id", &["did you mean `order_id`?"]);
+}
+
+#[test]
+fn law_1_all_problems_come_at_once() {
+    let text = acme()
+        .replace("title: Acme", "titel: Acme")
+        .replace("algorithm: sha256", "algorithm: sha265")
+        .replace("paid: succeeded", "paid: payed")
+        .replace("field.state, map", "field.stat, map");
+    let found = compile("acme.yaml", &text).err().expect("four mistakes").render(&text);
+    for wanted in ["`titel`", "`sha265`", "`payed`", "`stat`"] {
+        assert!(found.contains(wanted), "expected {wanted} in:\n{found}");
+    }
+}
+
+#[test]
+fn law_2_a_rule_without_a_proof_does_not_compile() {
+    let text = acme();
+    let (start, end) = (text.find("proofs:").unwrap(), text.find("guards:").unwrap());
+    let without = format!("{}{}", text.get(..start).unwrap(), text.get(end..).unwrap());
+    let found = compile("acme.yaml", &without).err().expect("no proof").render(&without);
+    assert!(found.contains("the key `proofs` is missing"), "{found}");
+    let text = acme();
+    let optional = text.replace("      encoding: hex\n", "      encoding: hex\n      optional: true\n");
+    let found = compile("acme.yaml", &optional).err().expect("optional").render(&optional);
+    assert!(found.contains("unknown key `optional`"), "{found}");
+}
+
+#[test]
+fn law_2_a_digest_without_a_secret_or_with_a_broken_algorithm_needs_a_word() {
+    check(
+        "  - hmac:\n      algorithm: sha256\n      key: param.secret\n",
+        "  - digest:\n      algorithm: sha256\n",
+        &["a digest without a secret proves nothing"],
+    );
+    check("algorithm: sha256", "algorithm: md5", &["no longer trusted", "`weak: <reason>`"]);
+    check(
+        "      encoding: hex",
+        "      encoding: hex\n      weak: for no reason",
+        &["on an algorithm that is trusted"],
+    );
+}
+
+#[test]
+fn law_3_a_fact_that_no_proof_covers_does_not_compile() {
+    check("order_id: field.order\n", "order_id: field.note\n", &["no proof covers `field.note`", "`order_id`"]);
+    check("sum: { pattern", "sum: { in: query, pattern", &[]);
+    check(
+        "  order_id: field.order\n",
+        "  order_id: field.order\n  event_id: field.note\n",
+        &["no proof covers `field.note`, which `event_id`", "`unsigned: { event_id: <reason> }`"],
+    );
+    check("status: { from: field.state", "status: { from: field.note", &["which `status` is taken from"]);
+    check("over: [field.shop, { text: \";\" }, ", "over: [", &["which `account` is taken from"]);
+}
+
+#[test]
+fn law_3_what_may_be_unsigned_says_why_and_is_marked() {
+    let text = acme().replace(
+        "  order_id: field.order\n",
+        "  order_id: field.order\n  event_id: field.note\n  unsigned: { event_id: only for the log }\n",
+    );
+    let rule = compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let bound = rule.bind(&rule.examples()[0].params).expect("binds");
+    let verdict = rule.examples()[0].request.encode().with(|inbound| bound.judge(inbound, 0));
+    let crate::engine::verdict::Verdict::Accepted(accepted) = verdict else { panic!("rejected") };
+    assert_eq!(accepted.events[0].unsigned, ["event_id"]);
+    assert_eq!(accepted.events[0].event_id.as_deref(), Some("hello"));
+    check(
+        "  order_id: field.order\n",
+        "  order_id: field.note\n  unsigned: { order_id: because }\n",
+        &["`order_id` may never be unsigned"],
+    );
+    check(
+        "  dedupe: field.order\n",
+        "  dedupe: field.order\n  unsigned: { event_id: because }\n",
+        &["`event_id` is covered, or not a fact"],
+    );
+}
+
+#[test]
+fn law_4_parts_that_can_be_cut_in_two_ways_do_not_compile() {
+    // One part with the separator in it can still be found from both ends; two cannot.
+    check("order: { pattern: \"[0-9]+\" }", "order: { pattern: \"[0-9;]+\" }", &[]);
+    check(
+        "order: { pattern: \"[0-9]+\" }\n    sum: { pattern: \"[0-9.]+\" }",
+        "order: { pattern: \"[0-9;]+\" }\n    sum: { pattern: \"[0-9.;]+\" }",
+        &["the boundary between", "has two readings"],
+    );
+    check(
+        "over: [field.shop, { text: \";\" }, field.order, { text: \";\" }, field.sum, ",
+        "over: [field.shop, { text: \";\" }, field.order, field.sum, ",
+        &["the boundary between `field.order` and `field.sum` can move"],
+    );
+}
+
+#[test]
+fn law_5_an_example_that_comes_out_otherwise_does_not_compile() {
+    check("order_id: \"17\"", "order_id: \"18\"", &["`order_id` is `17`, not `18`"]);
+    check(SIGN, &SIGN.replace("75fa", "0000"), &["must be accepted, and was rejected: signature_mismatch"]);
+    check("secret: made-up-key", "secret: \"  \"", &["the text is empty"]);
+    check("secret: made-up-key", "secret: changeme", &["placeholder"]);
+    check("expect: { accept: {", "expect: { reject: signature_missing }\n  - name: other\n    params: { shop: mine, secret: made-up-key }\n    request: { form: { shop: mine } }\n    expect: { accept: {", &["must be rejected, and was accepted"]);
+    check("expect: { accept: {", "expect: { reject: [field_missing] }\n    _: {", &["was accepted", "no accepted example"]);
+}
+
+#[test]
+fn law_5_a_variant_that_no_example_shows_does_not_compile() {
+    check(
+        "  secret: { type: secret }\n",
+        "  secret: { type: secret }\n  place: { type: choice, of: [body, query], default: body }\n",
+        &[],
+    );
+    let text = acme()
+        .replace(
+            "  secret: { type: secret }\n",
+            "  secret: { type: secret }\n  place: { type: choice, of: [body, query], default: body }\n",
+        )
+        .replace("sign: {}", "sign: { in: param.place }");
+    let found = compile("acme.yaml", &text).err().expect("query is not shown").render(&text);
+    assert!(found.contains("no accepted example for place: query"), "{found}");
+}
+
+#[test]
+fn law_5_a_rule_that_accepts_a_forgery_does_not_load_and_names_it() {
+    // Nothing compares the shop with ours: a genuine callback for another merchant is accepted.
+    let text = acme();
+    let (start, end) = (text.find("guards:").unwrap(), text.find("event:").unwrap());
+    let text = format!("{}{}", text.get(..start).unwrap(), text.get(end..).unwrap());
+    let text = text.replace("account: field.shop", "account: param.shop");
+    let found = compile("acme.yaml", &text).err().expect("any shop will do").render(&text);
+    assert!(found.contains("accepts a forgery of example `paid`: judged with another `shop`"), "{found}");
+}
+
+#[test]
+fn law_6_an_amount_is_exact_or_refused() {
+    check("sum: \"12.50\"", "sum: \"12.505\"", &["was rejected: signature_mismatch"]);
+    check("unit: major", "unit: cents", &["choose one of `major`, `minor`"]);
+    check("unit: major }", "unit: minor, codes: any }", &["minor units need ISO 4217 codes"]);
+}
+
+#[test]
+fn law_7_unknown_is_never_money() {
+    let text = acme().replace("map: { paid: succeeded }", "map: { done: succeeded }");
+    let found = compile("acme.yaml", &text).err().expect("paid is unknown now").render(&text);
+    assert!(found.contains("`credit` is false, not true"), "{found}");
+    check("map: { paid: succeeded }", "map: { paid: succeeded }, otherwise: succeeded", &["unknown key `otherwise`"]);
+}
+
+#[test]
+fn names_of_yaml_itself_are_no_way_around() {
+    check("gateway: acme", "gateway: Acme/1", &["a rule's name is lower-case"]);
+    check("gateway: acme", "gateway: acme\ngateway: acme", &["acme.yaml:2:1"]);
+    check("params:\n", "params: &p\n", &[]);
+}
