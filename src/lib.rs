@@ -2,10 +2,29 @@
 //! callback: is this really from the gateway, and what does it say?
 //!
 //! Read the modules in this order; each may use only those above it. `tests/it/tidy.rs` holds the
-//! order, and the purity of the first four.
+//! order, and the purity of the first four: no async, clock, environment, disk or log.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`engine`] | one compiled rule judges one inbound: request → proofs → payload → event |
+//! | [`text`] | YAML with a place for every value, the shapes of files, the problems in them |
+//! | [`rule`] | a rule file → a compiled rule that has proved itself, or every problem at once |
+//! | [`config`] | `countersign.yaml` → settings, the same way |
+//! | [`metrics`] | what is counted; the only file that names `prometheus` |
+//! | [`live`] | the one cell that changes; the only reader of disk and environment; reload |
+//! | [`deliver`] | the way to an upstream, and the counter-signature |
+//! | [`server`] | listeners, limits, the straight line of one request, the one table of answers |
+//! | [`admin`] | metrics and health over HTTP |
+//! | [`app`] | the composition root |
+//! | [`cli`] | one file per subcommand, and the exit codes |
 
+pub mod admin;
+pub mod app;
 pub mod config;
+pub mod deliver;
 pub mod engine;
 pub mod live;
-pub mod text;
+pub mod metrics;
 pub mod rule;
+pub mod server;
+pub mod text;

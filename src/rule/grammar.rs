@@ -4,7 +4,7 @@
 use crate::text::shape::{Key, Kind, Shape};
 
 /// A rule file.
-pub static RULE: Shape = Shape {
+pub(super) static RULE: Shape = Shape {
     name: "rule",
     doc: "What one gateway's callbacks look like: how they are proved, read and answered. Holds no \
           secret, no path and no upstream.",

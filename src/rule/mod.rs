@@ -10,6 +10,7 @@ mod reference;
 pub mod request;
 mod shipped;
 pub mod sign;
+pub mod vector;
 
 use std::sync::Arc;
 

@@ -9,3 +9,19 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("stripe", include_str!("../../rules/stripe.yaml")),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_rule_compiles_and_refuses_hundreds_of_forgeries() {
+        for (gateway, text) in shipped() {
+            let rule = crate::rule::compile(gateway, text);
+            let rule = rule.unwrap_or_else(|problems| panic!("{}", problems.render(text)));
+            assert_eq!(rule.gateway(), *gateway);
+            assert!(rule.forgeries() > 300, "{gateway}: {}", rule.forgeries());
+            eprintln!("{gateway}: {} forgeries", rule.forgeries());
+        }
+    }
+}

@@ -1,1 +1,20 @@
-//! tests
+//! One binary of integration tests: one link, tests in parallel.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::print_stderr,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test that cannot go on must say where, and stop"
+)]
+
+mod edge_admin;
+mod edge_deliver;
+mod edge_drain;
+mod edge_ingress;
+mod edge_observe;
+mod edge_reload;
+mod support;
+mod vectors;

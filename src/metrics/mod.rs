@@ -1,0 +1,333 @@
+//! What is counted, in methods named for what happened. The only file that names `prometheus`.
+//! Labels come from the configuration and from closed lists, never from a request.
+
+mod labels;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::engine::inbound::UnixSeconds;
+pub use labels::{Class, Outcome, Stage};
+
+/// Content type of [`Metrics::text`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The label of what belongs to no route.
+pub const NONE: &str = "none";
+
+/// Seconds, from well below one digest to the longest deadline that anybody configures.
+const BUCKETS: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// One route, as [`Metrics::published`] needs to know it.
+pub struct RouteLabels<'a> {
+    /// Name of the route.
+    pub route: &'a str,
+    /// Name of its rule.
+    pub gateway: &'a str,
+    /// Name of its upstream.
+    pub upstream: &'a str,
+    /// Whether it can judge.
+    pub ready: bool,
+    /// Every key that can match.
+    pub keys: &'a [String],
+}
+
+/// Everything that the daemon counts, in a registry of its own.
+pub struct Metrics {
+    registry: Registry,
+    /// Its families carry no prefix of ours, so it stands beside the registry.
+    process: ProcessCollector,
+    callbacks: IntCounterVec,
+    durations: HistogramVec,
+    in_flight: IntGauge,
+    answers: IntCounterVec,
+    answer_durations: HistogramVec,
+    reload_successful: IntGauge,
+    reload_success_time: Gauge,
+    generation: IntGauge,
+    ready: IntGaugeVec,
+    key_matches: GaugeVec,
+    connections: IntGauge,
+    connections_refused: IntCounter,
+    log_lines_suppressed: IntCounter,
+}
+
+impl Metrics {
+    /// All families, at zero.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("countersign".to_owned()), None)?;
+        let (opts, of) =
+            (Opts::new, |name, help| HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()));
+        let metrics = Self {
+            callbacks: IntCounterVec::new(
+                opts("callbacks_total", "Requests on callback listeners by what became of them."),
+                &["route", "gateway", "outcome", "reason"],
+            )?,
+            durations: HistogramVec::new(
+                of("callback_duration_seconds", "Time that callbacks take, by stage."),
+                &["gateway", "stage"],
+            )?,
+            in_flight: IntGauge::new("callbacks_in_flight", "Requests that wait for an answer.")?,
+            answers: IntCounterVec::new(
+                opts("upstream_responses_total", "Requests to upstreams by class of the answer."),
+                &["upstream", "class"],
+            )?,
+            answer_durations: HistogramVec::new(
+                of("upstream_duration_seconds", "Time until an upstream has answered or failed."),
+                &["upstream"],
+            )?,
+            reload_successful: IntGauge::new(
+                "config_last_reload_successful",
+                "Whether the last attempt to load the configuration succeeded.",
+            )?,
+            reload_success_time: Gauge::new(
+                "config_last_reload_success_timestamp_seconds",
+                "When a configuration was last loaded.",
+            )?,
+            generation: IntGauge::new(
+                "config_generation",
+                "Number of the active configuration, 1 at start.",
+            )?,
+            ready: IntGaugeVec::new(
+                opts("route_ready", "Whether a route can judge; 0: it answers 503."),
+                &["route"],
+            )?,
+            key_matches: GaugeVec::new(
+                opts(
+                    "key_last_match_timestamp_seconds",
+                    "When a key last proved a callback; 0: not since the start.",
+                ),
+                &["route", "key"],
+            )?,
+            connections: IntGauge::new("connections_open", "Open connections of all listeners.")?,
+            connections_refused: IntCounter::new(
+                "connections_refused_total",
+                "Connections closed at once because too many were open.",
+            )?,
+            log_lines_suppressed: IntCounter::new(
+                "log_lines_suppressed_total",
+                "Refusals that were counted but not logged one by one.",
+            )?,
+            process: ProcessCollector::for_self(),
+            registry,
+        };
+        let build = IntGauge::with_opts(
+            opts("build_info", "The running program.")
+                .const_label("version", env!("CARGO_PKG_VERSION")),
+        )?;
+        build.set(1);
+        for collector in [
+            Box::new(build) as Box<dyn Collector>,
+            Box::new(metrics.callbacks.clone()),
+            Box::new(metrics.durations.clone()),
+            Box::new(metrics.in_flight.clone()),
+            Box::new(metrics.answers.clone()),
+            Box::new(metrics.answer_durations.clone()),
+            Box::new(metrics.reload_successful.clone()),
+            Box::new(metrics.reload_success_time.clone()),
+            Box::new(metrics.generation.clone()),
+            Box::new(metrics.ready.clone()),
+            Box::new(metrics.key_matches.clone()),
+            Box::new(metrics.connections.clone()),
+            Box::new(metrics.connections_refused.clone()),
+            Box::new(metrics.log_lines_suppressed.clone()),
+        ] {
+            metrics.registry.register(collector)?;
+        }
+        Ok(metrics)
+    }
+
+    /// Everything in the Prometheus text format.
+    pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut families = self.registry.gather();
+        families.extend(self.process.collect());
+        let mut text = Vec::with_capacity(16 * 1024);
+        TextEncoder::new().encode(&families, &mut text)?;
+        Ok(text)
+    }
+
+    /// A request outside any route was refused.
+    pub fn refused_before_route(&self, outcome: Outcome, reason: &'static str) {
+        self.callbacks.with_label_values(&[NONE, NONE, outcome.as_str(), reason]).inc();
+    }
+
+    /// A request waits for its answer until the guard is dropped.
+    pub fn request_begun(&self) -> Held {
+        Held::new(&self.in_flight)
+    }
+
+    /// A connection is open until the guard is dropped.
+    pub fn connection_opened(&self) -> Held {
+        Held::new(&self.connections)
+    }
+
+    /// A connection was closed at once because too many were open.
+    pub fn connection_refused(&self) {
+        self.connections_refused.inc();
+    }
+
+    /// Refusals were not logged one by one.
+    pub fn log_lines_suppressed(&self, lines: u64) {
+        self.log_lines_suppressed.inc_by(lines);
+    }
+
+    /// A configuration took effect.
+    pub fn reloaded(&self, generation: u64, now: UnixSeconds) {
+        self.reload_successful.set(1);
+        self.reload_success_time.set(seconds(now));
+        self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// A configuration was no good; the old one goes on.
+    pub fn reload_failed(&self) {
+        self.reload_successful.set(0);
+    }
+
+    /// A snapshot is active: its routes are known, and the series of others vanish.
+    pub fn published<'a>(&self, routes: impl Iterator<Item = RouteLabels<'a>>) {
+        let (mut names, mut gateways, mut upstreams) =
+            (HashSet::from([NONE]), HashSet::from([NONE]), HashSet::new());
+        let mut keys = HashSet::new();
+        for route in routes {
+            self.ready.with_label_values(&[route.route]).set(i64::from(route.ready));
+            names.insert(route.route);
+            gateways.insert(route.gateway);
+            upstreams.insert(route.upstream);
+            keys.extend(route.keys.iter().map(|key| (route.route, key.as_str())));
+        }
+        prune(&self.callbacks, |of| {
+            names.contains(of["route"]) && gateways.contains(of["gateway"])
+        });
+        prune(&self.durations, |of| gateways.contains(of["gateway"]));
+        prune(&self.answers, |of| upstreams.contains(of["upstream"]));
+        prune(&self.answer_durations, |of| upstreams.contains(of["upstream"]));
+        prune(&self.ready, |of| names.contains(of["route"]));
+        prune(&self.key_matches, |of| keys.contains(&(of["route"], of["key"])));
+    }
+
+    /// The counters of one route, looked up once.
+    pub fn route(&self, route: &str, gateway: &str, keys: &[String]) -> RouteMetrics {
+        RouteMetrics {
+            route: route.to_owned(),
+            gateway: gateway.to_owned(),
+            callbacks: self.callbacks.clone(),
+            accepted: self.callbacks.with_label_values(&[
+                route,
+                gateway,
+                Outcome::Accepted.as_str(),
+                "ok",
+            ]),
+            stages: Stage::ALL
+                .map(|stage| self.durations.with_label_values(&[gateway, stage.as_str()])),
+            keys: keys
+                .iter()
+                .map(|key| (key.clone(), self.key_matches.with_label_values(&[route, key])))
+                .collect(),
+        }
+    }
+
+    /// The counters of one upstream, looked up once.
+    pub fn upstream(&self, upstream: &str) -> UpstreamMetrics {
+        UpstreamMetrics {
+            classes: Class::ALL
+                .map(|class| self.answers.with_label_values(&[upstream, class.as_str()])),
+            duration: self.answer_durations.with_label_values(&[upstream]),
+        }
+    }
+}
+
+/// The counters of one route.
+pub struct RouteMetrics {
+    route: String,
+    gateway: String,
+    callbacks: IntCounterVec,
+    accepted: IntCounter,
+    stages: [Histogram; 4],
+    keys: Vec<(String, Gauge)>,
+}
+
+impl RouteMetrics {
+    /// A request of this route has come to its end.
+    pub fn callback(&self, outcome: Outcome, reason: &'static str) {
+        if outcome == Outcome::Accepted && reason == "ok" {
+            return self.accepted.inc();
+        }
+        let labels = [&self.route, &self.gateway, outcome.as_str(), reason];
+        self.callbacks.with_label_values(&labels).inc();
+    }
+
+    /// A part of the way took that long.
+    pub fn took(&self, stage: Stage, time: Duration) {
+        self.stages[stage as usize].observe(time.as_secs_f64());
+    }
+
+    /// A key proved a callback. One that the route did not announce is not counted.
+    pub fn key_matched(&self, key: &str, now: UnixSeconds) {
+        if let Some((_, gauge)) = self.keys.iter().find(|(known, _)| known == key) {
+            gauge.set(seconds(now));
+        }
+    }
+}
+
+/// The counters of one upstream.
+pub struct UpstreamMetrics {
+    classes: [IntCounter; 7],
+    duration: Histogram,
+}
+
+impl UpstreamMetrics {
+    /// It answered, or failed to, after that long.
+    pub fn answered(&self, class: Class, time: Duration) {
+        self.classes[class as usize].inc();
+        self.duration.observe(time.as_secs_f64());
+    }
+}
+
+/// One more, until dropped.
+pub struct Held(IntGauge);
+
+impl Held {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Prometheus knows numbers as floats only; whole seconds are exact in them for ages to come.
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 seconds")]
+fn seconds(time: UnixSeconds) -> f64 {
+    time as f64
+}
+
+/// Removes the series whose labels `keep` does not want.
+fn prune<B: MetricVecBuilder>(vec: &MetricVec<B>, keep: impl Fn(&HashMap<&str, &str>) -> bool) {
+    for family in vec.collect() {
+        for metric in family.get_metric() {
+            let labels: HashMap<_, _> =
+                metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
+            if !keep(&labels) {
+                // It can only be gone already.
+                drop(vec.remove(&labels));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Why a request did not come to its good end: the engine's reasons, and those of the transport.
+
+use crate::deliver::DeliverError;
+use crate::engine::reason::Reason;
+
+/// Closed on purpose: a new one must be given its answer in `respond.rs`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The head is ambiguous, or the body does not keep to its framing.
+    BadHttp,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// As many requests to the upstream as are allowed are under way.
+    Busy,
+    /// The rule says no.
+    Judged(Reason),
+    /// No route has this path.
+    NoRoute,
+    /// The route cannot judge: a secret is missing, or its upstream cannot take what it sends.
+    NotReady,
+    /// The body is longer than is allowed.
+    TooLarge,
+    /// The body is compressed, or encoded in some other way.
+    UnsupportedEncoding,
+    /// What the upstream sent is not an answer.
+    UpstreamBroken,
+    /// No connection to the upstream.
+    UpstreamDown,
+    /// The upstream answered, but not with 2xx.
+    UpstreamRefused,
+    /// The upstream did not answer in time.
+    UpstreamTimeout,
+}
+
+impl Refusal {
+    /// The word in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadHttp => "bad_http",
+            Self::BodyTimeout => "body_timeout",
+            Self::Busy => "busy",
+            Self::Judged(reason) => reason.as_str(),
+            Self::NoRoute => "no_route",
+            Self::NotReady => "not_ready",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::UpstreamBroken => "upstream_broken",
+            Self::UpstreamDown => "upstream_down",
+            Self::UpstreamRefused => "upstream_refused",
+            Self::UpstreamTimeout => "upstream_timeout",
+        }
+    }
+}
+
+impl From<DeliverError> for Refusal {
+    fn from(error: DeliverError) -> Self {
+        match error {
+            DeliverError::Broken => Self::UpstreamBroken,
+            DeliverError::Busy => Self::Busy,
+            DeliverError::ConnectFailed => Self::UpstreamDown,
+            DeliverError::NotConfigured => Self::NotReady,
+            DeliverError::Refused(_) => Self::UpstreamRefused,
+            DeliverError::Timeout => Self::UpstreamTimeout,
+        }
+    }
+}

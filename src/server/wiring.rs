@@ -1,0 +1,75 @@
+//! What a request needs beside the snapshot: counters and ways to upstreams, looked up once for
+//! each snapshot instead of once for each request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hyper::header::HeaderName;
+
+use crate::config::Forward;
+use crate::deliver::{Outlet, allowed};
+use crate::live::{Route, Snapshot};
+use crate::metrics::{Metrics, RouteLabels, RouteMetrics};
+
+/// One snapshot, made ready to serve.
+pub(super) struct Wiring {
+    pub(super) snapshot: Arc<Snapshot>,
+    routes: HashMap<String, Wired>,
+    outlets: HashMap<String, Arc<Outlet>>,
+}
+
+/// One route, made ready to serve.
+pub(super) struct Wired {
+    pub(super) route: Arc<Route>,
+    pub(super) metrics: RouteMetrics,
+    pub(super) outlet: Arc<Outlet>,
+    /// The request headers that go with an original.
+    pub(super) allowed: Vec<HeaderName>,
+}
+
+impl Wiring {
+    /// Takes over from `before` whatever stays as it was.
+    pub(super) fn new(snapshot: Arc<Snapshot>, before: Option<&Self>, metrics: &Metrics) -> Self {
+        metrics.published(snapshot.routes.values().map(|route| RouteLabels {
+            route: &route.name,
+            gateway: &route.gateway,
+            upstream: &route.upstream.name,
+            ready: route.bound.is_ok(),
+            keys: keys(route),
+        }));
+        let mut outlets: HashMap<String, Arc<Outlet>> = HashMap::new();
+        let mut routes = HashMap::new();
+        for (path, route) in &snapshot.routes {
+            let upstream = &route.upstream;
+            let outlet = outlets.entry(upstream.name.clone()).or_insert_with(|| {
+                let before = before.and_then(|before| before.outlets.get(&upstream.name));
+                Arc::new(Outlet::new(upstream, before.map(Arc::as_ref), metrics))
+            });
+            let wired = Wired {
+                metrics: metrics.route(&route.name, &route.gateway, keys(route)),
+                outlet: Arc::clone(outlet),
+                allowed: match &route.forward {
+                    Forward::Canonical { .. } => Vec::new(),
+                    Forward::Original { headers, .. } => allowed(headers),
+                },
+                route: Arc::clone(route),
+            };
+            routes.insert(path.clone(), wired);
+        }
+        Self { snapshot, routes, outlets }
+    }
+
+    /// The route of exactly this path.
+    pub(super) fn route(&self, path: &str) -> Option<&Wired> {
+        self.routes.get(path)
+    }
+
+    /// Closes connections that nobody has used for a while.
+    pub(super) fn sweep(&self) {
+        self.outlets.values().for_each(|outlet| outlet.sweep());
+    }
+}
+
+fn keys(route: &Route) -> &[String] {
+    route.bound.as_ref().map_or(&[], |bound| bound.keys())
+}

@@ -1,0 +1,297 @@
+//! A daemon in this process, an upstream that does as it is told, and a client that sends bytes.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign::app::{self, Running, Setup, Source};
+use countersign::config::{Boot, Forward, Limits, Log, LogFormat, LogLevel, Mode, Target};
+use countersign::engine::inbound::UnixSeconds;
+use countersign::engine::secret::Secret;
+use countersign::live::{Live, Route, Snapshot, Upstream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Whoever waits longer than this has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// When it is, as far as the daemon knows.
+pub(crate) const NOW: UnixSeconds = 1_700_000_000;
+
+/// Asks again and again until the answer is yes.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        connections_max: 100,
+        header_bytes_max: 16 * 1024,
+        headers_max: 30,
+        header_timeout: Duration::from_millis(300),
+        body_bytes_max: 10_000,
+        body_timeout: Duration::from_millis(300),
+        drain_timeout: Duration::from_secs(5),
+    }
+}
+
+pub(crate) fn upstream(target: Target) -> Upstream {
+    Upstream {
+        name: "shop".into(),
+        target,
+        connect_timeout: Duration::from_millis(300),
+        timeout: Duration::from_millis(300),
+        in_flight_max: 4,
+        secret: Some(Secret::from("a secret of twenty-four bytes")),
+    }
+}
+
+/// A route that cannot judge, so that every verdict is known.
+pub(crate) fn route(
+    path: &str,
+    mode: Mode,
+    forward: Forward,
+    upstream: Upstream,
+) -> (String, Route) {
+    let route = Route {
+        name: path.trim_matches('/').to_owned(),
+        gateway: "acme".into(),
+        bound: Err(vec!["parameter `key` is missing".into()]),
+        upstream: Arc::new(upstream),
+        forward,
+        mode,
+    };
+    (path.to_owned(), route)
+}
+
+pub(crate) fn canonical() -> Forward {
+    Forward::Canonical { to: "/events".into() }
+}
+
+pub(crate) fn original(headers: &[&str]) -> Forward {
+    Forward::Original { to: None, headers: headers.iter().map(|&name| name.into()).collect() }
+}
+
+pub(crate) fn snapshot(routes: Vec<(String, Route)>) -> Snapshot {
+    let routes = routes.into_iter().map(|(path, route)| (path, Arc::new(route))).collect();
+    Snapshot { generation: 1, routes }
+}
+
+/// The daemon with these routes, on ports of its own.
+pub(crate) async fn daemon(limits: Limits, routes: Vec<(String, Route)>) -> Running {
+    daemon_of(limits, routes, None).await
+}
+
+pub(crate) async fn daemon_of(
+    limits: Limits,
+    routes: Vec<(String, Route)>,
+    source: Option<Box<dyn Source>>,
+) -> Running {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let log = Log { format: LogFormat::Json, level: LogLevel::Info };
+    app::start(Setup {
+        boot: Boot { listen: vec![any], admin: Some(any), limits, log },
+        live: Arc::new(Live::new(snapshot(routes))),
+        source,
+        clock: || NOW,
+    })
+    .await
+    .unwrap()
+}
+
+/// The value of one series, or `None` if there is no such series.
+pub(crate) fn series(running: &Running, name_and_labels: &str) -> Option<f64> {
+    let text = String::from_utf8(running.metrics.text().unwrap()).unwrap();
+    text.lines().find_map(|line| line.strip_prefix(name_and_labels)?.trim().parse().ok())
+}
+
+/// How often a request ended so.
+pub(crate) fn callbacks(running: &Running, route: &str, outcome: &str, reason: &str) -> f64 {
+    let gateway = if route == "none" { "none" } else { "acme" };
+    let labels = format!(
+        "countersign_callbacks_total{{gateway=\"{gateway}\",outcome=\"{outcome}\",\
+         reason=\"{reason}\",route=\"{route}\"}}"
+    );
+    series(running, &labels).unwrap_or(0.0)
+}
+
+/// How many requests ended in whatever way.
+pub(crate) fn callbacks_in_all(running: &Running) -> f64 {
+    let text = String::from_utf8(running.metrics.text().unwrap()).unwrap();
+    text.lines()
+        .filter(|line| line.starts_with("countersign_callbacks_total{"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum()
+}
+
+/// How often the upstream answered so.
+pub(crate) fn answers(running: &Running, class: &str) -> f64 {
+    let labels =
+        format!("countersign_upstream_responses_total{{class=\"{class}\",upstream=\"shop\"}}");
+    series(running, &labels).unwrap()
+}
+
+pub(crate) fn post(path: &str, headers: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: pay.example\r\nConnection: close\r\n\
+         Content-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    )
+}
+
+/// An answer, taken apart no further than needed.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Told {
+    pub(crate) fn has(&self, header: &str) -> bool {
+        self.head.lines().any(|line| line.eq_ignore_ascii_case(header))
+    }
+}
+
+/// Sends bytes and reads until the peer closes. `None`: it closed without a word.
+pub(crate) async fn tell(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Option<Told> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The peer may refuse before it has read everything.
+    stream.write_all(bytes.as_ref()).await.ok();
+    told(&mut stream).await
+}
+
+/// Reads until the peer closes.
+pub(crate) async fn told(stream: &mut TcpStream) -> Option<Told> {
+    let mut text = Vec::new();
+    // A reset after the answer loses nothing of it.
+    timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("the peer closes").ok();
+    let text = String::from_utf8(text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Some(Told { status, head: head.to_owned(), body: body.to_owned() })
+}
+
+/// What an upstream does with one request.
+#[derive(Clone)]
+pub(crate) enum Act {
+    /// These bytes; the connection stays.
+    Say(&'static str),
+    /// These bytes, then the end.
+    SayAndClose(&'static str),
+    /// Nothing at all.
+    Silence,
+}
+
+pub(crate) const OK: Act = Act::Say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK");
+
+/// One request as an upstream got it.
+#[derive(Clone, Debug)]
+pub(crate) struct Got {
+    /// Counted over all connections of this upstream, from 0.
+    pub(crate) connection: usize,
+    pub(crate) line: String,
+    /// Lower case names, sorted.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Got {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An upstream that records what it gets.
+pub(crate) struct Stub {
+    pub(crate) address: SocketAddr,
+    got: Arc<Mutex<Vec<Got>>>,
+}
+
+impl Stub {
+    /// Acts in this order, one act a request; the last one is repeated.
+    pub(crate) async fn start(acts: &[Act]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (acts, got) = (Arc::new(acts.to_vec()), Arc::new(Mutex::new(Vec::new())));
+        let all = Arc::clone(&got);
+        tokio::spawn(async move {
+            for connection in 0.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(stream, connection, Arc::clone(&acts), Arc::clone(&all)));
+            }
+        });
+        Self { address, got }
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target::Http(format!("http://{}", self.address))
+    }
+
+    pub(crate) fn got(&self) -> Vec<Got> {
+        self.got.lock().unwrap().clone()
+    }
+}
+
+/// A port on which nobody listens.
+pub(crate) async fn nobody() -> Target {
+    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    Target::Http(format!("http://{address}"))
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    connection: usize,
+    acts: Arc<Vec<Act>>,
+    all: Arc<Mutex<Vec<Got>>>,
+) {
+    let mut text = Vec::new();
+    loop {
+        let got = loop {
+            if let Some((got, length)) = request(&text, connection) {
+                text.drain(..length);
+                break got;
+            }
+            let mut part = [0; 4096];
+            match stream.read(&mut part).await {
+                Ok(0) | Err(_) => return,
+                Ok(length) => text.extend_from_slice(&part[..length]),
+            }
+        };
+        let act = {
+            let mut all = all.lock().unwrap();
+            all.push(got);
+            acts[(all.len() - 1).min(acts.len() - 1)].clone()
+        };
+        match act {
+            Act::Say(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+            Act::SayAndClose(answer) => return stream.write_all(answer.as_bytes()).await.unwrap(),
+            Act::Silence => {}
+        }
+    }
+}
+
+/// The first whole request in `text`, and its length.
+fn request(text: &[u8], connection: usize) -> Option<(Got, usize)> {
+    let end = text.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = String::from_utf8(text[..end].to_vec()).unwrap();
+    let mut lines = head.lines();
+    let line = lines.next().unwrap().to_owned();
+    let mut headers: Vec<_> = lines
+        .map(|line| line.split_once(": ").unwrap())
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
+    headers.sort();
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map_or(0, |(_, length)| length.parse::<usize>().unwrap());
+    let whole = end + 4 + length;
+    let body = String::from_utf8(text.get(end + 4..whole)?.to_vec()).unwrap();
+    Some((Got { connection, line, headers, body }, whole))
+}
