@@ -18,7 +18,7 @@ use crate::live::rules::RuleSet;
 use crate::live::sources::Sources;
 use crate::live::{Route, Upstream};
 use crate::rule::Rule;
-use crate::text::problem::{Problem, Problems, did_you_mean};
+use crate::text::problem::{Place, Problem, Problems, did_you_mean};
 
 /// Bytes of a Standard Webhooks secret.
 const WEBHOOK_SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
@@ -68,9 +68,8 @@ impl Builder<'_> {
             config;
         let secret = secret.as_ref().map(|reference| {
             let secret = self.sources.secret(self.base, reference)?;
-            webhook_secret(&secret).ok_or_else(|| {
-                "it is not `whsec_` and 24 to 64 bytes in Base64".to_owned()
-            })
+            webhook_secret(&secret)
+                .ok_or_else(|| "it is not `whsec_` and 24 to 64 bytes in Base64".to_owned())
         });
         let (secret, unsigned) = match secret.transpose() {
             Ok(secret) => (secret, None),
@@ -128,7 +127,9 @@ impl Builder<'_> {
         let problem = Problem::new(config.gateway.place, what);
         self.problems.push(match did_you_mean(gateway, self.rules.gateways()) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => problem.help("`countersign rules` prints what is shipped; add others to `rules`"),
+            None => {
+                problem.help("`countersign rules` prints what is shipped; add others to `rules`")
+            }
         });
         Err(Vec::new())
     }
@@ -168,8 +169,9 @@ impl Builder<'_> {
             let mut values = Vec::new();
             for value in &param.values {
                 let resolved = match &value.value {
-                    ParamValue::Literal(text) => literal(spec, text)
-                        .map_err(|problem| problems.push(Problem { place: value.place, ..problem })),
+                    ParamValue::Literal(text) => {
+                        literal(spec, text, value.place).map_err(|problem| problems.push(problem))
+                    }
                     ParamValue::Reference(reference) => {
                         self.referred(spec, reference).map_err(|why| reasons.push(why))
                     }
@@ -203,8 +205,7 @@ impl Builder<'_> {
             .sources
             .secret(self.base, reference)
             .map_err(|why| format!("parameter `{name}`: {why}"))?;
-        spec.check(&value)
-            .map_err(|what| BindError { param: name.clone(), what }.to_string())?;
+        spec.check(&value).map_err(|what| BindError { param: name.clone(), what }.to_string())?;
         Ok(value)
     }
 }
@@ -227,12 +228,11 @@ fn route(
     })
 }
 
-/// A value written in the configuration; the problem has no place yet.
-fn literal(spec: &ParamSpec, text: &str) -> Result<Secret, Problem> {
-    let nowhere = crate::text::problem::Place::default();
+/// A value written in the configuration.
+fn literal(spec: &ParamSpec, text: &str, place: Place) -> Result<Secret, Problem> {
     if matches!(spec.kind, ParamKind::Secret) {
         let what = format!("the parameter `{}` is secret and is not written here", spec.name);
-        return Err(Problem::new(nowhere, what)
+        return Err(Problem::new(place, what)
             .help("write where it is kept: `env:NAME` or `file:PATH`")
             .sensitive());
     }
@@ -241,7 +241,7 @@ fn literal(spec: &ParamSpec, text: &str) -> Result<Secret, Problem> {
         Ok(()) => Ok(value),
         Err(what) => {
             let error = BindError { param: spec.name.clone(), what };
-            Err(Problem::new(nowhere, error.to_string()))
+            Err(Problem::new(place, error.to_string()))
         }
     }
 }
@@ -264,8 +264,9 @@ fn blame(
     reasons: &mut Vec<String>,
 ) {
     let param = config.params.iter().find(|param| param.name == error.param);
-    let is_reference =
-        |param: &config::Param| param.values.iter().any(|v| matches!(v.value, ParamValue::Reference(_)));
+    let is_reference = |param: &config::Param| {
+        param.values.iter().any(|v| matches!(v.value, ParamValue::Reference(_)))
+    };
     match param {
         Some(param) if is_reference(param) => reasons.push(error.to_string()),
         Some(param) => problems.add(param.place, error.to_string()),

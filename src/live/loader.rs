@@ -103,6 +103,11 @@ impl Loader {
         self.rules.all()
     }
 
+    /// How many rule texts have been compiled since the start.
+    pub fn compilations(&self) -> u64 {
+        self.compiler.compilations
+    }
+
     /// Calls `changed` from a thread of its own whenever something on disk is no longer what the
     /// last [`Loader::load`] saw, until the returned guard is dropped.
     pub fn watch(&self, changed: Box<dyn Fn() + Send>) -> std::io::Result<Watch> {
@@ -112,7 +117,9 @@ impl Loader {
     fn attempt(&mut self) -> Result<Loaded, Failure> {
         let text = match self.sources.text(&self.path) {
             Ok(text) => text,
-            Err(why) => return Err(Failure { reports: vec![Report::unreadable(&self.path, &why)] }),
+            Err(why) => {
+                return Err(Failure { reports: vec![Report::unreadable(&self.path, &why)] });
+            }
         };
         let base = self.path.parent().unwrap_or(Path::new("")).to_owned();
         let parsed = config::parse(&text, &self.path.display().to_string());
@@ -129,8 +136,7 @@ impl Loader {
             .collect();
         let none = RuleSet::default();
         let before = self.active.as_ref().map_or(&none, |active| &active.rules);
-        let (rules, mut reports) =
-            self.compiler.load(&paths, &wanted, before, &mut self.sources);
+        let (rules, mut reports) = self.compiler.load(&paths, &wanted, before, &mut self.sources);
         self.rules = rules;
         let config = match parsed {
             Ok(config) => config,

@@ -78,3 +78,6 @@ impl Live {
         self.current.store(Arc::new(snapshot));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::config::SecretRef;
 use crate::engine::secret::Secret;
@@ -31,7 +32,8 @@ pub struct Sources {
 
 /// What is at a path. Errors name no path.
 enum Look {
-    File(Vec<u8>),
+    /// Perhaps a secret: wiped when dropped.
+    File(Zeroizing<Vec<u8>>),
     /// Its rule files, sorted.
     Folder(Vec<PathBuf>),
     Nothing(String),
@@ -39,7 +41,7 @@ enum Look {
 
 /// What a path of the configuration's `rules` is.
 pub(super) enum RulePath {
-    /// A rule file.
+    /// A rule file, if anything; reading it tells.
     File,
     /// The rule files of a folder, sorted.
     Folder(Vec<PathBuf>),
@@ -59,9 +61,8 @@ impl Sources {
     /// The text of a file of at most 1 MiB; the error says why not, for people.
     pub fn text(&mut self, path: &Path) -> Result<String, String> {
         match self.look(path) {
-            Look::File(bytes) => {
-                String::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())
-            }
+            Look::File(mut bytes) => String::from_utf8(std::mem::take(&mut bytes))
+                .map_err(|_| "the file is not UTF-8".to_owned()),
             Look::Folder(_) => Err("this is a folder, not a file".to_owned()),
             Look::Nothing(error) => Err(error),
         }
@@ -69,7 +70,11 @@ impl Sources {
 
     /// Whether a path is a rule file, or which it holds.
     pub(super) fn rule_path(&mut self, path: &Path) -> Result<RulePath, String> {
+        if !path.is_dir() {
+            return Ok(RulePath::File);
+        }
         match self.look(path) {
+            // It has just been replaced.
             Look::File(_) => Ok(RulePath::File),
             Look::Folder(files) => Ok(RulePath::Folder(files)),
             Look::Nothing(error) => Err(error),
@@ -99,7 +104,7 @@ impl Sources {
                         bytes.pop();
                     }
                 }
-                (bytes, place)
+                (std::mem::take(&mut *bytes), place)
             }
         };
         let secret = Secret::new(bytes);
@@ -147,7 +152,7 @@ impl Look {
         match self {
             Self::File(bytes) => {
                 hash.update(b"file\0");
-                hash.update(bytes);
+                hash.update(bytes.as_slice());
             }
             Self::Folder(files) => {
                 for file in files {
@@ -180,10 +185,10 @@ fn look(path: &Path) -> Look {
     found.unwrap_or_else(Look::Nothing)
 }
 
-fn file(path: &Path) -> Result<Vec<u8>, String> {
+fn file(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let file = File::open(path).map_err(|error| reason(&error))?;
     // Room for all of it at once: a secret is not copied about by a growing vector.
-    let mut bytes = Vec::with_capacity(FILE_BYTES_MAX.min(64 * 1024));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
     let limit = FILE_BYTES_MAX as u64 + 1;
     file.take(limit).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
     if bytes.len() > FILE_BYTES_MAX {

@@ -135,24 +135,25 @@ fn run(watched: &Arc<Watched>, pace: Pace, changed: &dyn Fn()) {
         // before the look, so that no change falls between.
         _kernel = kernel(watched, &folders(&loaded));
         let now = loaded.now();
-        if now != loaded && told.as_ref() != Some(&now) {
+        // What was told is not told again while the loader is not done with it.
+        let news = Some((loaded, now));
+        if news.as_ref().is_some_and(|(loaded, now)| loaded != now) && told != news {
             changed();
         }
-        // What was told is not told again, even while the loader is not done with it.
-        told = Some(now);
+        told = news;
     }
 }
 
 /// Watches of the operating system. Without them the rescan has to do.
-fn kernel(watched: &Arc<Watched>, folders: &BTreeSet<PathBuf>) -> Option<RecommendedWatcher> {
-    let watched = Arc::clone(watched);
+fn kernel(shared: &Arc<Watched>, folders: &BTreeSet<PathBuf>) -> Option<RecommendedWatcher> {
+    let shared = Arc::clone(shared);
     let on_event = move |event: notify::Result<Event>| {
         let kind = event.map_or(EventKind::Any, |event| event.kind);
         // Our own reading is no change.
-        let is_read = kind.is_access()
-            && kind != EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let is_read =
+            kind.is_access() && kind != EventKind::Access(AccessKind::Close(AccessMode::Write));
         if !is_read {
-            watched.change(|state| state.touched = true);
+            shared.change(|state| state.touched = true);
         }
     };
     let mut watcher = notify::recommended_watcher(on_event).ok()?;
