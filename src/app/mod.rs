@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-pub use reload::Source;
+pub use reload::{Reloaded, Source};
 
 use crate::admin::Admin;
 use crate::config::{Boot, Limits};
@@ -79,6 +79,7 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     };
     let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
     metrics.reloaded(live.load().generation, clock());
+    reload::name_what_is_out(&live.load());
     let (phase, phases) = watch::channel(Phase::Serving);
     let (admin_phase, admin_phases) = watch::channel(Phase::Serving);
     let ingress =

@@ -9,22 +9,53 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::engine::inbound::UnixSeconds;
+use crate::live::loader::{Failure, Loaded, Loader, Report};
 use crate::live::{Live, Snapshot};
 use crate::metrics::Metrics;
 use crate::server::Ingress;
 
-/// Where snapshots come from. The daemon's is the loader of `live`; tests have their own.
+/// Where snapshots come from: the [`Loader`]; tests may have their own.
 pub trait Source: Send + 'static {
-    /// Builds the configuration anew; may take seconds, and is given a thread for it. `None`:
-    /// nothing has changed. `Err`: every problem, already worded for the operator; what is active
-    /// stays. The generation is set by the caller.
-    fn load(&mut self) -> Result<Option<Snapshot>, Vec<String>>;
+    /// Builds the configuration anew; may take seconds, and is given a thread for it. `Err`: every
+    /// problem, already worded for the operator; what is active stays. The generation is set by the
+    /// caller.
+    fn load(&mut self) -> Result<Reloaded, Vec<String>>;
 
     /// Begins to call `changed` whenever what this was loaded from may have changed, until the
     /// returned guard is dropped. `None`: only signals reload.
     fn watch(&self, changed: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Any + Send>> {
         drop(changed);
         None
+    }
+}
+
+/// A new snapshot, and what was left as it was because it is broken.
+pub struct Reloaded {
+    /// To be published.
+    pub snapshot: Snapshot,
+    /// Not empty: the reload has failed in part (the rule of one gateway stays as it was).
+    pub problems: Vec<String>,
+}
+
+impl Source for Loader {
+    fn load(&mut self) -> Result<Reloaded, Vec<String>> {
+        let render = |reports: Vec<Report>| reports.iter().map(Report::render).collect();
+        match Self::load(self) {
+            Ok(Loaded { boot: _, snapshot, reports }) => {
+                Ok(Reloaded { snapshot, problems: render(reports) })
+            }
+            Err(Failure { reports }) => Err(render(reports)),
+        }
+    }
+
+    fn watch(&self, changed: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Any + Send>> {
+        match Self::watch(self, changed) {
+            Ok(watch) => Some(Box::new(watch)),
+            Err(error) => {
+                tracing::error!(%error, "files are not watched; SIGHUP still reloads");
+                None
+            }
+        }
     }
 }
 
@@ -69,18 +100,21 @@ impl Reloading {
                 }
             };
             match loaded {
-                Ok(None) => {
-                    // What is on disk is what is active: good again, if it was bad in between.
-                    metrics.reloaded(live.load().generation, clock());
-                    tracing::debug!("the configuration has not changed");
-                }
-                Ok(Some(mut snapshot)) => {
+                Ok(Reloaded { mut snapshot, problems }) => {
                     let generation = live.load().generation + 1;
                     snapshot.generation = generation;
+                    name_what_is_out(&snapshot);
                     live.publish(snapshot);
                     ingress.refresh();
-                    metrics.reloaded(generation, clock());
-                    tracing::info!(generation, "the configuration was reloaded");
+                    if problems.is_empty() {
+                        metrics.reloaded(generation, clock());
+                        tracing::info!(generation, "the configuration was reloaded");
+                    } else {
+                        metrics.reloaded_in_part(generation);
+                        for problem in problems {
+                            tracing::error!(generation, problem, "a part was not reloaded");
+                        }
+                    }
                 }
                 Err(problems) => {
                     metrics.reload_failed();
@@ -91,5 +125,14 @@ impl Reloading {
             }
         }
         drop(watching);
+    }
+}
+
+/// Routes that answer 503, and why.
+pub(super) fn name_what_is_out(snapshot: &Snapshot) {
+    for route in snapshot.routes.values() {
+        for reason in route.bound.as_ref().err().into_iter().flatten() {
+            tracing::warn!(route = route.name, reason, "a route is out of service");
+        }
     }
 }

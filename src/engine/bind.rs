@@ -68,10 +68,11 @@ pub(crate) fn bind(
     }
     let Some(variant) = choose(rule, &params, &mut errors) else { return Err(errors) };
     for &index in &variant.needs {
-        if let Some(spec) = rule.params.get(index) {
-            if params.get(index).is_none_or(Vec::is_empty) && !spec.optional {
-                errors.push(BindError { param: spec.name.clone(), what: BindFault::Missing });
-            }
+        if let Some(spec) = rule.params.get(index)
+            && params.get(index).is_none_or(Vec::is_empty)
+            && !spec.optional
+        {
+            errors.push(BindError { param: spec.name.clone(), what: BindFault::Missing });
         }
     }
     errors.dedup();
@@ -97,7 +98,7 @@ pub(crate) fn bind(
     let max_ages = plan.fresh.iter().map(|fresh| seconds(fresh.max_age)).collect();
     let keys = key_names(&proofs);
     let needs = variant.needs.clone();
-    Ok(Parts { plan, proofs, max_ages, keys, params, needs })
+    Ok(Parts { plan, params, proofs, max_ages, keys, needs })
 }
 
 fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {
@@ -180,9 +181,11 @@ impl Binder<'_> {
                 .collect::<Result<_, _>>()
                 .map(BoundProof::FirstPresent),
             Proof::Decrypt { cipher, from, key } => {
-                let (name, bytes) = self.keys(key)?.into_iter().next().ok_or_else(|| {
-                    self.fault(key, "expected a key".to_owned())
-                })?;
+                let (name, bytes) = self
+                    .keys(key)?
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| self.fault(key, "expected a key".to_owned()))?;
                 let expected = format!("expected a key of {} bytes", cipher.key_bytes());
                 let opener = Opener::new(*cipher, bytes.expose())
                     .ok_or_else(|| self.fault(key, expected))?;
@@ -211,7 +214,8 @@ impl Binder<'_> {
                     for algorithm in self.algorithms(algorithms)? {
                         let (kind, weak) = (algorithm.hmac_kind(), algorithm.is_weak_hmac());
                         let proven = Proven { kind, key: name.clone(), weak };
-                        let how = How::Hmac(Hmacer::new(algorithm, bytes.expose()), position);
+                        let how =
+                            How::Hmac(Box::new(Hmacer::new(algorithm, bytes.expose())), position);
                         alternatives.push(Alternative { proven, how });
                     }
                 }
@@ -310,10 +314,9 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
         match proof {
             BoundProof::Decrypt(decrypt) => add(&decrypt.proven.key),
             BoundProof::Tag(tag) => tag.alternatives.iter().for_each(|one| add(&one.proven.key)),
-            BoundProof::FirstPresent(tags) => tags
-                .iter()
-                .flat_map(|tag| &tag.alternatives)
-                .for_each(|one| add(&one.proven.key)),
+            BoundProof::FirstPresent(tags) => {
+                tags.iter().flat_map(|tag| &tag.alternatives).for_each(|one| add(&one.proven.key));
+            }
         }
     }
     names

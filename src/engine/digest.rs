@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     fn hex(tag: Tag) -> String {
-        tag.bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::engine::encoding::Encoding::Hex.encode(tag.bytes())
     }
 
     #[test]

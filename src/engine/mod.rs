@@ -84,8 +84,7 @@ impl Bound {
         let reading = request::read(&self.plan.request, inbound)?;
         let verified = proof::check(&self.proofs, &self.params, reading)?;
         normalize::check_fresh(&self.fresh, &self.params, &verified, now)?;
-        let identity =
-            normalize::Identity { gateway: &self.gateway, rule_hash: &self.rule_hash };
+        let identity = normalize::Identity { gateway: &self.gateway, rule_hash: &self.rule_hash };
         let event = normalize::event(&self.plan, &self.params, &verified, &identity)?;
         Ok(Accepted { events: vec![event], reply: Arc::clone(&self.plan.replies.accepted) })
     }

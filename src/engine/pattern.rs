@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn nested_repetition_stays_linear_and_size_is_bounded() {
         let pattern = Pattern::new("(a+)+").expect("compiles");
-        assert!(!pattern.matches(&[b'a'; 1 << 16].iter().copied().chain(*b"!").collect::<Vec<_>>()));
+        assert!(!pattern.matches(format!("{}!", "a".repeat(1 << 16)).as_bytes()));
         assert!(Pattern::new("(?:[ab]*a[ab]{30}){9}").is_err());
         assert!(Pattern::new("[").is_err());
     }

@@ -67,7 +67,7 @@ pub(crate) struct Alternative {
 pub(crate) enum How {
     /// The secret is among the parts: the value of that position of each parameter.
     Digest(HashAlgorithm, usize),
-    Hmac(Hmacer, usize),
+    Hmac(Box<Hmacer>, usize),
     Signature(PublicKey),
 }
 
@@ -89,10 +89,9 @@ pub(crate) fn check<'a>(
                 check_tag(present.or(tags.first()).ok_or_else(no_proof)?, scope)?
             }
             BoundProof::Decrypt(decrypt) => {
-                let message = scope.bytes(&decrypt.from).map_err(|reject| Reject {
-                    reason: Reason::SignatureMalformed,
-                    ..reject
-                })?;
+                let message = scope
+                    .bytes(&decrypt.from)
+                    .map_err(|reject| Reject { reason: Reason::SignatureMalformed, ..reject })?;
                 let at = &*decrypt.from.text;
                 let message = message.ok_or_else(|| Reject::new(Reason::FieldMissing, at))?;
                 decrypted = Some(decrypt.opener.open(&message).map_err(|error| {
@@ -147,14 +146,18 @@ fn tags_of<'s>(tag: &Expr, scope: Scope<'s>) -> Vec<&'s [u8]> {
         Ref::Field(index) => {
             reading.fields.get(*index).and_then(Option::as_deref).into_iter().collect()
         }
-        Ref::Header(index) => reading.headers.get(*index).and_then(|h| h.value).into_iter().collect(),
+        Ref::Header(index) => {
+            reading.headers.get(*index).and_then(|h| h.value).into_iter().collect()
+        }
         Ref::HeaderPart(header, part) => reading
             .headers
             .get(*header)
             .and_then(|header| header.parts.get(*part))
             .cloned()
             .unwrap_or_default(),
-        Ref::Body | Ref::Decrypted | Ref::Literal(_) | Ref::Param(_) | Ref::Payload(_) => Vec::new(),
+        Ref::Body | Ref::Decrypted | Ref::Literal(_) | Ref::Param(_) | Ref::Payload(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -244,4 +247,3 @@ impl Feed for Gather {
         self.0.extend_from_slice(part);
     }
 }
-

@@ -90,11 +90,11 @@ fn fields<'a>(
                 }
             } else if plan.absent.iter().any(|absent| absent.as_bytes() == &*name) {
                 return Err(Reject::new(Reason::UnexpectedField, "form"));
-            } else if let Some(stem) = name.split(|&byte| byte == b'[').next() {
-                if stem.len() < name.len() {
-                    for (index, field) in declared.iter().enumerate() {
-                        nested[index] |= field.name.as_bytes() == stem;
-                    }
+            } else if let Some(stem) = name.split(|&byte| byte == b'[').next()
+                && stem.len() < name.len()
+            {
+                for (index, field) in declared.iter().enumerate() {
+                    nested[index] |= field.name.as_bytes() == stem;
                 }
             }
         }

@@ -48,10 +48,8 @@ impl Bound {
 
     /// What is packed in the value at a place: decoded, and opened where it is sealed.
     pub(crate) fn unpack(&self, place: &Expr, packed: &[u8]) -> Option<Vec<u8>> {
-        let bytes = place
-            .steps
-            .iter()
-            .try_fold(packed.into(), |bytes, step| scope::apply(*step, bytes))?;
+        let bytes =
+            place.steps.iter().try_fold(packed.into(), |bytes, step| scope::apply(*step, bytes))?;
         match self.decrypts() {
             Some(decrypt) => decrypt.opener.open(&bytes).ok(),
             None => Some(bytes.into_owned()),

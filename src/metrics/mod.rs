@@ -193,6 +193,12 @@ impl Metrics {
         self.reload_successful.set(0);
     }
 
+    /// A configuration took effect but for a part that is no good.
+    pub fn reloaded_in_part(&self, generation: u64) {
+        self.reload_successful.set(0);
+        self.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
     /// A snapshot is active: its routes are known, and the series of others vanish.
     pub fn published<'a>(&self, routes: impl Iterator<Item = RouteLabels<'a>>) {
         let (mut names, mut gateways, mut upstreams) =

@@ -89,7 +89,9 @@ fn piece(expr: &Expr, request: &RequestPlan, params: &[ParamSpec]) -> Piece {
             };
         }
         Ref::Field(index) => request.fields.get(*index).and_then(|field| field.pattern.as_ref()),
-        Ref::Header(index) => request.headers.get(*index).and_then(|header| header.pattern.as_ref()),
+        Ref::Header(index) => {
+            request.headers.get(*index).and_then(|header| header.pattern.as_ref())
+        }
         Ref::HeaderPart(header, key) => request
             .headers
             .get(*header)
@@ -150,10 +152,11 @@ fn decide_part(pieces: &[Piece]) -> Finding {
     queue.push((start, usize::MAX, 0));
     let mut next = 0;
     while let Some(&(pair, ..)) = queue.get(next) {
-        if let Some((left, right)) = pair.differed {
-            if finishes(pieces, pair.one) && finishes(pieces, pair.other) {
-                return Finding::Ambiguous { left, right, example: text_of(&queue, next) };
-            }
+        if let Some((left, right)) = pair.differed
+            && finishes(pieces, pair.one)
+            && finishes(pieces, pair.other)
+        {
+            return Finding::Ambiguous { left, right, example: text_of(&queue, next) };
         }
         for &byte in &bytes {
             for one in after(pieces, pair.one, byte) {
@@ -227,9 +230,8 @@ fn after(pieces: &[Piece], at: Position, byte: u8) -> Vec<Position> {
         .into_iter()
         .filter_map(|at| match pieces.get(at.part)? {
             Piece::Any => Some(at),
-            Piece::Literal(literal) => {
-                (literal.get(at.read) == Some(&byte)).then_some(Position { read: at.read + 1, ..at })
-            }
+            Piece::Literal(literal) => (literal.get(at.read) == Some(&byte))
+                .then_some(Position { read: at.read + 1, ..at }),
             Piece::Pattern(pattern) => {
                 pattern.step(at.state, byte).map(|state| Position { state, ..at })
             }
@@ -248,7 +250,9 @@ fn telling_bytes(pieces: &[Piece]) -> Vec<u8> {
                 .flat_map(|piece| match piece {
                     Piece::Any | Piece::Secret => vec![],
                     // A byte that stands in a literal is a class of its own.
-                    Piece::Literal(literal) => vec![if literal.contains(&byte) { u16::from(byte) + 1 } else { 0 }],
+                    Piece::Literal(literal) => {
+                        vec![if literal.contains(&byte) { u16::from(byte) + 1 } else { 0 }]
+                    }
                     Piece::Pattern(pattern) => vec![u16::from(pattern.class_of(byte))],
                 })
                 .collect();
@@ -289,10 +293,7 @@ mod tests {
     #[test]
     fn a_separator_that_a_part_may_contain_is_ambiguous_and_an_example_is_given() {
         let found = decide(&[Piece::Any, literal(":"), Piece::Any]);
-        assert_eq!(
-            found,
-            Finding::Ambiguous { left: 0, right: 1, example: b"::".to_vec() },
-        );
+        assert_eq!(found, Finding::Ambiguous { left: 0, right: 1, example: b"::".to_vec() },);
     }
 
     #[test]

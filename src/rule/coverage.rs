@@ -156,7 +156,8 @@ pub(crate) fn check(
                 problems.add(excuse.place, message);
             }
             (true, None) => {
-                let message = format!("no proof covers `{}`, which `{fact}` is taken from", expr.text);
+                let message =
+                    format!("no proof covers `{}`, which `{fact}` is taken from", expr.text);
                 let help = if NEVER_UNSIGNED.contains(fact) {
                     "take it from a value that is signed: anybody could have changed this one"
                         .to_owned()

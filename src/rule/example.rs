@@ -189,16 +189,15 @@ fn expect(node: &Node, problems: &mut Problems) -> Option<Expect> {
         let mut known = Vec::new();
         for node in reasons.one_or_many() {
             let word = node.as_text()?;
-            match Reason::from_word(word) {
-                Some(reason) => known.push(reason),
-                None => {
-                    let words = Reason::ALL.map(Reason::as_str);
-                    let help = match did_you_mean(word, words) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("expected one of {}", words.join(", ")),
-                    };
-                    problems.add_with_help(node.place, format!("no such reason: `{word}`"), help);
-                }
+            if let Some(reason) = Reason::from_word(word) {
+                known.push(reason);
+            } else {
+                let words = Reason::ALL.map(Reason::as_str);
+                let help = match did_you_mean(word, words) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("expected one of {}", words.join(", ")),
+                };
+                problems.add_with_help(node.place, format!("no such reason: `{word}`"), help);
             }
         }
         return Some(Expect::Reject(known));
@@ -274,7 +273,8 @@ pub(crate) fn run(bound: &Bound, example: &Example, problems: &mut Problems) -> 
             None
         }
         (Verdict::Accepted(_), Expect::Reject(_)) => {
-            problems.add(example.place, format!("example `{name}` must be rejected, and was accepted"));
+            problems
+                .add(example.place, format!("example `{name}` must be rejected, and was accepted"));
             None
         }
         (Verdict::Accepted(accepted), Expect::Accept(facts)) => {

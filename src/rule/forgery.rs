@@ -35,6 +35,10 @@ enum Must {
     ChangeNothing,
 }
 
+fn must(is_covered: bool) -> Must {
+    if is_covered { Must::BeRejected } else { Must::ChangeNothing }
+}
+
 /// Breeds forgeries from an example that was accepted as `event`, and complains of each that gets
 /// through. Returns how many were tried.
 pub(crate) fn breed(
@@ -127,9 +131,10 @@ impl Breeder<'_> {
                 continue;
             };
             let place = format!("field.{name}");
-            let must = match covered.field(index, &plan.request) {
-                true => Must::BeRejected,
-                false => Must::ChangeNothing,
+            let must = if covered.field(index, &plan.request) {
+                Must::BeRejected
+            } else {
+                Must::ChangeNothing
             };
             for (position, changed) in flips(&value) {
                 set(&mut request, name, changed);
@@ -144,7 +149,8 @@ impl Breeder<'_> {
     fn field_names(&mut self, name: &str, value: &[u8], must: Must) {
         let place = format!("field.{name}");
         let original = &self.example.request;
-        let without = map_pairs(original, |pairs| pairs.retain(|(found, _)| found != name.as_bytes()));
+        let without =
+            map_pairs(original, |pairs| pairs.retain(|(found, _)| found != name.as_bytes()));
         self.attempt(must, &without, || format!("`{place}` dropped"));
         let renamed = |to: String| {
             map_pairs(original, |pairs| {
@@ -167,11 +173,16 @@ impl Breeder<'_> {
             self.attempt(Must::BeRejected, &in_query, || format!("`{place}` {what} in the query"));
             if let Body::Form(_) = original.body {
                 for at_end in [true, false] {
-                    let request = map_form(original, |pairs| match at_end {
-                        true => pairs.push(pair.clone()),
-                        false => pairs.insert(0, pair.clone()),
+                    let request = map_form(original, |pairs| {
+                        if at_end {
+                            pairs.push(pair.clone());
+                        } else {
+                            pairs.insert(0, pair.clone());
+                        }
                     });
-                    self.attempt(Must::BeRejected, &request, || format!("`{place}` {what} in the form"));
+                    self.attempt(Must::BeRejected, &request, || {
+                        format!("`{place}` {what} in the form")
+                    });
                 }
             }
         }
@@ -198,7 +209,7 @@ impl Breeder<'_> {
                 spans.extend(part_of(&value, &key.name).map(|(from, to)| (from, to, is_covered)));
             }
             for (from, to, is_covered) in spans {
-                let must = if is_covered { Must::BeRejected } else { Must::ChangeNothing };
+                let must = must(is_covered);
                 for (position, changed) in flips(&value) {
                     if (from..to).contains(&position) {
                         if let Some(found) = request.header_mut(name) {
@@ -216,9 +227,10 @@ impl Breeder<'_> {
     fn body(&mut self, covered: &Covered, plan: &Plan) {
         let original = &self.example.request;
         let Body::Raw(bytes) = &original.body else { return };
-        let must = match covered.is_covered(&Ref::Body, &plan.request) {
-            true => Must::BeRejected,
-            false => Must::ChangeNothing,
+        let must = if covered.is_covered(&Ref::Body, &plan.request) {
+            Must::BeRejected
+        } else {
+            Must::ChangeNothing
         };
         let with = |body: Vec<u8>| Request { body: Body::Raw(body), ..original.clone() };
         for (position, changed) in flips(bytes) {
@@ -243,8 +255,12 @@ impl Breeder<'_> {
             };
             let half = value.get(..value.len() / 2).unwrap_or_default().to_vec();
             let shorter = value.split_last().map_or(Vec::new(), |(_, rest)| rest.to_vec());
-            let swapped: Vec<u8> = value.iter().map(|&byte| char::from(byte)).map(swap_case)
-                .map(|c| u8::try_from(c).unwrap_or(b'?')).collect();
+            let swapped: Vec<u8> = value
+                .iter()
+                .map(|&byte| char::from(byte))
+                .map(swap_case)
+                .map(|c| u8::try_from(c).unwrap_or(b'?'))
+                .collect();
             for (changed, what) in [
                 (half, "cut in half"),
                 (shorter, "one character shorter"),
@@ -281,7 +297,10 @@ impl Breeder<'_> {
                         sign::put(&mut request, plan, &left.source, a);
                         sign::put(&mut request, plan, &right.source, b);
                         self.attempt(Must::BeRejected, &request, || {
-                            format!("the boundary between `{}` and `{}` moved", left.text, right.text)
+                            format!(
+                                "the boundary between `{}` and `{}` moved",
+                                left.text, right.text
+                            )
                         });
                     }
                 }
@@ -328,10 +347,9 @@ impl Breeder<'_> {
             let others: Vec<Secret> = match spec.kind {
                 ParamKind::Secret | ParamKind::Text if given.is_empty() => vec!["other".into()],
                 // In front: where a key is cut to a length, what is appended would be cut off.
-                ParamKind::Secret | ParamKind::Text => given
-                    .iter()
-                    .map(|value| Secret::new([b"x", value.expose()].concat()))
-                    .collect(),
+                ParamKind::Secret | ParamKind::Text => {
+                    given.iter().map(|value| Secret::new([b"x", value.expose()].concat())).collect()
+                }
                 ParamKind::PublicKey => vec![STRANGERS_KEY.into()],
                 ParamKind::Choice(_) | ParamKind::Seconds => continue,
             };
@@ -358,7 +376,9 @@ impl Breeder<'_> {
         if let Ok(empty) = Bound::with_empty_secrets(rule, &params) {
             let mut request = self.example.request.clone();
             if sign::sign(&empty, &mut request, None).is_ok() {
-                self.attempt(Must::BeRejected, &request, || format!("signed with an empty `{name}`"));
+                self.attempt(Must::BeRejected, &request, || {
+                    format!("signed with an empty `{name}`")
+                });
             }
         }
     }

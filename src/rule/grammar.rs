@@ -10,7 +10,11 @@ pub(super) static RULE: Shape = Shape {
           secret, no path and no upstream.",
     exactly_one: false,
     keys: &[
-        Key::required("gateway", Kind::Text, "Name of the rule: lower-case letters, digits and `_`."),
+        Key::required(
+            "gateway",
+            Kind::Text,
+            "Name of the rule: lower-case letters, digits and `_`.",
+        ),
         Key::required("title", Kind::Text, "The gateway's name for people."),
         Key::required("docs", Kind::Text, "The page that the rule was written from."),
         Key::optional("params", Kind::Named(&Kind::Map(&PARAM)), "What an operator configures."),
@@ -20,7 +24,11 @@ pub(super) static RULE: Shape = Shape {
             Kind::NonEmptyList(&Kind::Map(&PROOF)),
             "What makes a callback genuine. All must hold.",
         ),
-        Key::optional("fresh", Kind::NonEmptyList(&Kind::Map(&FRESH)), "Signed times that must be near."),
+        Key::optional(
+            "fresh",
+            Kind::NonEmptyList(&Kind::Map(&FRESH)),
+            "Signed times that must be near.",
+        ),
         Key::optional(
             "payload",
             Kind::OneOrMany(&Kind::Map(&PAYLOAD)),
@@ -71,9 +79,17 @@ static PARAM: Shape = Shape {
             "What its values are.",
         ),
         Key::optional("of", Kind::NonEmptyList(&Kind::Text), "The words of a choice."),
-        Key::optional("list", Kind::Bool, "Several values may be active, as while a secret is changed."),
+        Key::optional(
+            "list",
+            Kind::Bool,
+            "Several values may be active, as while a secret is changed.",
+        ),
         Key::optional("optional", Kind::Bool, "The rule does without it."),
-        Key::optional("default", Kind::OneOrMany(&Kind::Text), "The values where none is configured."),
+        Key::optional(
+            "default",
+            Kind::OneOrMany(&Kind::Text),
+            "The values where none is configured.",
+        ),
         Key::optional("hint", Kind::Text, "Where the operator finds it."),
     ],
 };
@@ -141,7 +157,11 @@ static HEADER: Shape = Shape {
     keys: &[
         Key::optional("optional", Kind::Bool, "It may be missing."),
         Key::optional("pattern", Kind::Text, "A regular expression that the whole value matches."),
-        Key::optional("pairs", Kind::Map(&PAIRS), "How a value of `key=value` pairs is taken apart."),
+        Key::optional(
+            "pairs",
+            Kind::Map(&PAIRS),
+            "How a value of `key=value` pairs is taken apart.",
+        ),
         Key::optional("only", ONLY, ONLY_DOC),
     ],
 };
@@ -172,7 +192,11 @@ static PROOF: Shape = Shape {
     doc: "One authenticator.",
     exactly_one: true,
     keys: &[
-        Key::optional("digest", Kind::Map(&DIGEST), "A plain digest over parts, the secret among them."),
+        Key::optional(
+            "digest",
+            Kind::Map(&DIGEST),
+            "A plain digest over parts, the secret among them.",
+        ),
         Key::optional("hmac", Kind::Map(&HMAC), "HMAC (RFC 2104) under each value of a key."),
         Key::optional("signature", Kind::Map(&SIGNATURE), "A public-key signature."),
         Key::optional("decrypt", Kind::Map(&DECRYPT), "What opens under our key is genuine."),
@@ -189,7 +213,11 @@ static TAG_PROOF: Shape = Shape {
     doc: "A proof that is a tag.",
     exactly_one: true,
     keys: &[
-        Key::optional("digest", Kind::Map(&DIGEST), "A plain digest over parts, the secret among them."),
+        Key::optional(
+            "digest",
+            Kind::Map(&DIGEST),
+            "A plain digest over parts, the secret among them.",
+        ),
         Key::optional("hmac", Kind::Map(&HMAC), "HMAC (RFC 2104) under each value of a key."),
         Key::optional("signature", Kind::Map(&SIGNATURE), "A public-key signature."),
     ],
@@ -401,8 +429,16 @@ static EVENT: Shape = Shape {
             "The status and its facts, where more decides. The first that holds counts; where none \
              does, the status is unknown and no amount is said.",
         ),
-        Key::optional("decimals", DECIMALS, "Decimals by currency where they are not ISO 4217's; `otherwise` for all others."),
-        Key::optional("test", Kind::Map(&TEST), "What is test money. Gives the rule the parameter `environment`."),
+        Key::optional(
+            "decimals",
+            DECIMALS,
+            "Decimals by currency where they are not ISO 4217's; `otherwise` for all others."
+        ),
+        Key::optional(
+            "test",
+            Kind::Map(&TEST),
+            "What is test money. Gives the rule the parameter `environment`."
+        ),
         Key::required(
             "dedupe",
             FACT,
@@ -422,17 +458,22 @@ static CASE: Shape = Shape {
           those of the event.",
     exactly_one: false,
     keys: facts![
-        Key::required("when", Kind::AnyOf(&[CONDITION, Kind::NonEmptyList(&CONDITION)]), CONDITION_DOC),
+        Key::required(
+            "when",
+            Kind::AnyOf(&[CONDITION, Kind::NonEmptyList(&CONDITION)]),
+            CONDITION_DOC
+        ),
         Key::required("status", STATUS_WORD, "What it means."),
-        Key::optional("credit", Kind::Bool, "false: succeeded is no new money here, as of a dispute won back."),
+        Key::optional(
+            "credit",
+            Kind::Bool,
+            "false: succeeded is no new money here, as of a dispute won back."
+        ),
     ],
 };
 
-const CONDITION: Kind = Kind::Named(&Kind::AnyOf(&[
-    Kind::Bool,
-    Kind::OneOrMany(&Kind::Text),
-    Kind::Map(&PREDICATE),
-]));
+const CONDITION: Kind =
+    Kind::Named(&Kind::AnyOf(&[Kind::Bool, Kind::OneOrMany(&Kind::Text), Kind::Map(&PREDICATE)]));
 const CONDITION_DOC: &str = "Places and what they must hold: a text, one of several texts, true, \
     false, `{ prefix: … }` or `{ present: true }`. All of a map; one at least of a list of maps.";
 
@@ -442,7 +483,11 @@ static PREDICATE: Shape = Shape {
     exactly_one: true,
     keys: &[
         Key::optional("prefix", Kind::Text, "Its text begins so."),
-        Key::optional("present", Kind::Bool, "It is there (not absent, null or empty), or it is not."),
+        Key::optional(
+            "present",
+            Kind::Bool,
+            "It is there (not absent, null or empty), or it is not.",
+        ),
     ],
 };
 
@@ -455,7 +500,10 @@ const STATUS_WORD: Kind = Kind::Choice(&[
     ("partially_refunded", "a part was given back"),
     ("pending", "under way"),
     ("refunded", "given back"),
-    ("refunded_by_amount", "partially_refunded where less than the amount has gone back, else refunded"),
+    (
+        "refunded_by_amount",
+        "partially_refunded where less than the amount has gone back, else refunded",
+    ),
     ("succeeded", "paid"),
     ("unknown", "not to be acted on"),
 ]);
@@ -514,8 +562,16 @@ static TEST: Shape = Shape {
     doc: "What is test money. A live route refuses it; a test route accepts it, marked.",
     exactly_one: true,
     keys: &[
-        Key::optional("when", Kind::AnyOf(&[CONDITION, Kind::NonEmptyList(&CONDITION)]), "It is if this holds."),
-        Key::optional("unless", Kind::AnyOf(&[CONDITION, Kind::NonEmptyList(&CONDITION)]), "It is unless this holds."),
+        Key::optional(
+            "when",
+            Kind::AnyOf(&[CONDITION, Kind::NonEmptyList(&CONDITION)]),
+            "It is if this holds.",
+        ),
+        Key::optional(
+            "unless",
+            Kind::AnyOf(&[CONDITION, Kind::NonEmptyList(&CONDITION)]),
+            "It is unless this holds.",
+        ),
     ],
 };
 
@@ -525,8 +581,16 @@ static REPLIES: Shape = Shape {
     exactly_one: false,
     keys: &[
         Key::optional("accepted", Kind::Map(&REPLY), "The event is safe: do not send this again."),
-        Key::optional("refused", Kind::Map(&REPLY), "Refused. Default: the status of the reason's class."),
-        Key::optional("try_again", Kind::Map(&REPLY), "Send it again. Default: 503 with Retry-After."),
+        Key::optional(
+            "refused",
+            Kind::Map(&REPLY),
+            "Refused. Default: the status of the reason's class.",
+        ),
+        Key::optional(
+            "try_again",
+            Kind::Map(&REPLY),
+            "Send it again. Default: 503 with Retry-After.",
+        ),
     ],
 };
 
@@ -547,9 +611,21 @@ static EXAMPLE: Shape = Shape {
     exactly_one: false,
     keys: &[
         Key::required("name", Kind::Text, "What it shows."),
-        Key::optional("source", Kind::Text, "Where its values come from, if somebody else published them."),
-        Key::required("params", Kind::Named(&Kind::OneOrMany(&Kind::Text)), "The parameters; made-up or published secrets only."),
-        Key::optional("at", Kind::Integer { min: 0, max: 253_402_300_799 }, "The time to assume, Unix seconds. Default: any will do."),
+        Key::optional(
+            "source",
+            Kind::Text,
+            "Where its values come from, if somebody else published them.",
+        ),
+        Key::required(
+            "params",
+            Kind::Named(&Kind::OneOrMany(&Kind::Text)),
+            "The parameters; made-up or published secrets only.",
+        ),
+        Key::optional(
+            "at",
+            Kind::Integer { min: 0, max: 253_402_300_799 },
+            "The time to assume, Unix seconds. Default: any will do.",
+        ),
         Key::required("request", Kind::Map(&EXAMPLE_REQUEST), "The request."),
         Key::required("expect", Kind::Map(&EXPECT), "What must become of it."),
     ],
@@ -562,9 +638,17 @@ static EXAMPLE_REQUEST: Shape = Shape {
     keys: &[
         Key::optional("method", Kind::Text, "Default: the rule's first method."),
         Key::optional("path", Kind::Text, "Default: `/`."),
-        Key::optional("query", Kind::Named(&Kind::TextOrEmpty), "Fields of the query, not yet encoded."),
+        Key::optional(
+            "query",
+            Kind::Named(&Kind::TextOrEmpty),
+            "Fields of the query, not yet encoded.",
+        ),
         Key::optional("headers", Kind::Named(&Kind::TextOrEmpty), "Header lines."),
-        Key::optional("form", Kind::Named(&Kind::TextOrEmpty), "Fields of a form body, not yet encoded."),
+        Key::optional(
+            "form",
+            Kind::Named(&Kind::TextOrEmpty),
+            "Fields of a form body, not yet encoded.",
+        ),
         Key::optional("body", Kind::TextOrEmpty, "The body, exactly."),
     ],
 };

@@ -37,7 +37,10 @@ pub(crate) fn parse(text: &str) -> Result<Reference, String> {
     let mut path = Vec::new();
     while !rest.text.is_empty() {
         path.push(rest.segment().ok_or_else(|| {
-            format!("cannot read `{}` in `{place}`: expected `.name`, `[0]` or `['name']`", rest.text)
+            format!(
+                "cannot read `{}` in `{place}`: expected `.name`, `[0]` or `['name']`",
+                rest.text
+            )
         })?);
     }
     Ok(Reference { root: root.to_owned(), path, steps })
@@ -103,12 +106,7 @@ mod tests {
     fn places_and_steps_are_told_apart() {
         check("body", "body", &[], &[]);
         check("field.data | base64", "field", &[name("data")], &["base64"]);
-        check(
-            "header.stripe-signature.t",
-            "header",
-            &[name("stripe-signature"), name("t")],
-            &[],
-        );
+        check("header.stripe-signature.t", "header", &[name("stripe-signature"), name("t")], &[]);
         check(
             "payload.items[0]['odd.name'].x | lower | fit 32",
             "payload",
@@ -119,7 +117,9 @@ mod tests {
 
     #[test]
     fn what_is_no_reference_is_refused() {
-        for text in ["", ".", "field.", "field..x", "a b", "field[x]", "field['x]", "field.x |", "x[1000]"] {
+        for text in
+            ["", ".", "field.", "field..x", "a b", "field[x]", "field['x]", "field.x |", "x[1000]"]
+        {
             assert!(parse(text).is_err(), "{text:?}");
         }
     }

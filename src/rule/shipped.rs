@@ -21,7 +21,6 @@ mod tests {
             let rule = rule.unwrap_or_else(|problems| panic!("{}", problems.render(text)));
             assert_eq!(rule.gateway(), *gateway);
             assert!(rule.forgeries() > 300, "{gateway}: {}", rule.forgeries());
-            eprintln!("{gateway}: {} forgeries", rule.forgeries());
         }
     }
 }

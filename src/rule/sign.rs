@@ -20,7 +20,11 @@ pub enum SignError {
 }
 
 /// Signs a request with the first key of each proof, dated `now` where the rule wants a near time.
-pub fn sign(bound: &Bound, request: &mut Request, now: Option<UnixSeconds>) -> Result<(), SignError> {
+pub fn sign(
+    bound: &Bound,
+    request: &mut Request,
+    now: Option<UnixSeconds>,
+) -> Result<(), SignError> {
     let plan = bound.plan();
     if let Some(now) = now {
         for fresh in &plan.fresh {
@@ -48,15 +52,15 @@ pub fn readdress(
     let Some(payload) = &plan.payload else { return };
     let Some(place) = source_of(plan, &payload.from) else { return };
     let packed = value_of(request, plan, &place.source);
-    let Some(mut plain) = packed.and_then(|packed| old.unpack(place, &packed)) else { return };
+    let Some(mut opened) = packed.and_then(|packed| old.unpack(place, &packed)) else { return };
     let specs = new.guarded_params().filter_map(|index| rule.params.get(index));
     for name in specs.map(|spec| spec.name.as_str()) {
         let values = (from.values(name).first(), to.values(name).first());
         if let (Some(old), Some(new)) = values {
-            plain = replace(&plain, old.expose(), new.expose());
+            opened = replace(&opened, old.expose(), new.expose());
         }
     }
-    if let Some(packed) = new.pack(place, &plain) {
+    if let Some(packed) = new.pack(place, &opened) {
         put(request, plan, &place.source, &packed);
     }
 }
@@ -110,8 +114,7 @@ pub(crate) fn value_of(request: &Request, plan: &Plan, place: &Ref) -> Option<Ve
             let value = request.clone().header_mut(header)?.clone();
             value
                 .split(|&byte| byte == separator)
-                .filter_map(|pair| pair.strip_prefix(key.as_bytes())?.strip_prefix(&[equals]))
-                .next()
+                .find_map(|pair| pair.strip_prefix(key.as_bytes())?.strip_prefix(&[equals]))
                 .map(<[u8]>::to_vec)
         }
         Ref::Decrypted | Ref::Literal(_) | Ref::Param(_) | Ref::Payload(_) => None,
@@ -124,17 +127,17 @@ pub(crate) fn put(request: &mut Request, plan: &Plan, place: &Ref, value: &[u8])
     match place {
         Ref::Body => request.body = Body::Raw(value.to_vec()),
         Ref::Field(index) => {
-            if let Some(field) = plan.request.fields.get(*index) {
-                if let Some(found) = request.fields_mut(&field.name).next() {
-                    *found = value.to_vec();
-                }
+            if let Some(field) = plan.request.fields.get(*index)
+                && let Some(found) = request.fields_mut(&field.name).next()
+            {
+                *found = value.to_vec();
             }
         }
         Ref::Header(index) => {
-            if let Some(header) = plan.request.headers.get(*index) {
-                if let Some(found) = request.header_mut(&header.name) {
-                    *found = value.to_vec();
-                }
+            if let Some(header) = plan.request.headers.get(*index)
+                && let Some(found) = request.header_mut(&header.name)
+            {
+                *found = value.to_vec();
             }
         }
         Ref::HeaderPart(index, part) => put_part(request, plan, *index, *part, value),

@@ -140,9 +140,7 @@ fn check_event(wanted: Option<&Value>, event: Option<&Event>) -> Result<(), Stri
             Value::Object(amount) => {
                 let text = |key: &str| amount.get(key).and_then(Value::as_str).map(str::to_owned);
                 match (text("value"), text("currency")) {
-                    (Some(value), Some(currency)) => {
-                        FactValue::Amount(Amount { value, currency })
-                    }
+                    (Some(value), Some(currency)) => FactValue::Amount(Amount { value, currency }),
                     _ => return Err(format!("`{name}` is no amount in the vector")),
                 }
             }
@@ -166,7 +164,8 @@ fn check_reply(wanted: Option<&Value>, reply: &Reply) -> Result<(), String> {
         return Err(format!("answers {}, not {status}", reply.status));
     }
     if let Some(body) = text("body") {
-        let same = if text("content_type").is_some_and(|kind| kind.starts_with("application/json")) {
+        let same = if text("content_type").is_some_and(|kind| kind.starts_with("application/json"))
+        {
             let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
             read(body.as_bytes()) == read(&reply.body)
         } else {

@@ -150,7 +150,7 @@ impl EventCompiler<'_, '_> {
             self.names.problems.add(node.place, message);
         }
         let decimals = node.get("decimals").map_or_else(|| self.decimals.clone(), decimals);
-        let rule = Arc::new(MoneyRule { unit, decimals, notation, foreign_codes });
+        let rule = Arc::new(MoneyRule { unit, notation, decimals, foreign_codes });
         Some(AmountFact { value: value?, currency: currency?, rule })
     }
 
@@ -166,7 +166,11 @@ impl EventCompiler<'_, '_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("expected one of {}, refunded_by_amount", words.join(", ")),
             };
-            self.names.problems.add_with_help(node.place, format!("no such status: `{word}`"), help);
+            self.names.problems.add_with_help(
+                node.place,
+                format!("no such status: `{word}`"),
+                help,
+            );
         }
         status
     }
@@ -265,8 +269,7 @@ pub(super) fn replies(root: &Node, problems: &mut Problems) -> Replies {
             body: text("body").unwrap_or_default().as_bytes().to_vec(),
         }))
     };
-    let accepted = reply("accepted", 200).unwrap_or_else(|| {
-        Arc::new(Reply { status: 200, content_type: None, body: Vec::new() })
-    });
+    let accepted = reply("accepted", 200)
+        .unwrap_or_else(|| Arc::new(Reply { status: 200, content_type: None, body: Vec::new() }));
     Replies { accepted, refused: reply("refused", 400), try_again: reply("try_again", 503) }
 }

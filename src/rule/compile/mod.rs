@@ -12,6 +12,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::bind::{CompiledRule, Variant};
+use crate::engine::encoding::Encoding;
 use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::plan::{Plan, Proof, Raw, Ref, RequestPlan};
@@ -50,7 +51,7 @@ pub(crate) fn compile(
         }
     }
     let gateway = root.get("gateway").and_then(Node::as_text).unwrap_or_default().to_owned();
-    let hash = format!("sha256:{}", hex(&Sha256::digest(text.as_bytes())));
+    let hash = format!("sha256:{}", Encoding::Hex.encode(&Sha256::digest(text.as_bytes())));
     (CompiledRule { gateway, hash, params, variants }, facts)
 }
 
@@ -70,7 +71,9 @@ fn environment(root: &Node, params: &mut Vec<ParamSpec>, problems: &mut Problems
         list: false,
         optional: false,
         default: vec!["live".to_owned()],
-        hint: Some("live refuses test money; test accepts it, marked and never credited".to_owned()),
+        hint: Some(
+            "live refuses test money; test accepts it, marked and never credited".to_owned(),
+        ),
     });
     params.len() - 1
 }
@@ -136,7 +139,10 @@ fn variant(
     let weak = proofs.iter().flat_map(coverage::tags).filter_map(|tag| tag.weak.clone()).collect();
     let plan = Plan { request, proofs, fresh, payload, guards, event: event?, raw, replies };
     let choices = choices.words.clone();
-    Some((Variant { choices, needs, plan: Arc::new(plan) }, VariantReport { title, coverage, weak }))
+    Some((
+        Variant { choices, needs, plan: Arc::new(plan) },
+        VariantReport { title, coverage, weak },
+    ))
 }
 
 /// A field or header that is the tag of a proof may be missing as far as reading goes: the proof
@@ -160,11 +166,7 @@ fn tags_may_be_missing(proofs: &[Proof], request: &mut RequestPlan) {
 }
 
 /// The covered fields that are no tag, by name.
-fn raw_fields(
-    request: &RequestPlan,
-    covered: &coverage::Covered,
-    proofs: &[Proof],
-) -> Vec<usize> {
+fn raw_fields(request: &RequestPlan, covered: &coverage::Covered, proofs: &[Proof]) -> Vec<usize> {
     let is_tag = |index: usize| {
         proofs.iter().flat_map(coverage::tags).any(|tag| tag.tag.source == Ref::Field(index))
     };
@@ -182,8 +184,4 @@ fn raw_fields(
 fn node_of(node: &Node, key: &str) -> Place {
     // A `first_present` has no parts of its own; its place will do.
     node.get(key).map_or(node.place, |node| node.place)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

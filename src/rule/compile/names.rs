@@ -46,7 +46,8 @@ impl Names<'_> {
             }
         };
         let source = self.source(&reference, place)?;
-        let steps = reference.steps.iter().map(|step| self.step(step, place)).collect::<Option<_>>();
+        let steps =
+            reference.steps.iter().map(|step| self.step(step, place)).collect::<Option<_>>();
         Some(Expr { source, steps: steps?, text: Arc::from(text) })
     }
 
@@ -86,16 +87,13 @@ impl Names<'_> {
             }
             ("param", [Segment::Name(name)]) => {
                 let index = self.params.iter().position(|spec| spec.name == *name);
-                match index {
-                    Some(index) => {
-                        self.needs.insert(index);
-                        Some(Ref::Param(index))
-                    }
-                    None => {
-                        let names = self.params.iter().map(|spec| spec.name.as_str());
-                        let near = did_you_mean(name, names);
-                        self.undeclared("parameter", name, near, place)
-                    }
+                if let Some(index) = index {
+                    self.needs.insert(index);
+                    Some(Ref::Param(index))
+                } else {
+                    let names = self.params.iter().map(|spec| spec.name.as_str());
+                    let near = did_you_mean(name, names);
+                    self.undeclared("parameter", name, near, place)
                 }
             }
             ("payload", path) => {
@@ -152,7 +150,13 @@ impl Names<'_> {
         self.undeclared("key of that header", key, near.as_deref(), place)
     }
 
-    fn undeclared(&mut self, what: &str, name: &str, near: Option<&str>, place: Place) -> Option<Ref> {
+    fn undeclared(
+        &mut self,
+        what: &str,
+        name: &str,
+        near: Option<&str>,
+        place: Place,
+    ) -> Option<Ref> {
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("declare the {what} first"),
@@ -234,7 +238,8 @@ pub(super) fn params(root: &Node, problems: &mut Problems) -> Vec<ParamSpec> {
         }
         for word in &spec.default {
             if spec.check(&word.as_str().into()).is_err() {
-                problems.add(node.place, format!("the default `{word}` is not a value of this type"));
+                problems
+                    .add(node.place, format!("the default `{word}` is not a value of this type"));
             }
         }
         specs.push(spec);

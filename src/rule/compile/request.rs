@@ -78,11 +78,9 @@ fn place(node: &Node, choices: &Choices<'_>, problems: &mut Problems) -> FieldPl
 fn header(name: &str, node: &Node, problems: &mut Problems) -> Header {
     let pairs = node.get("pairs").map(|pairs| {
         let byte = |key: &str, otherwise: u8| {
-            pairs.get(key).and_then(Node::as_text).map_or(otherwise, |text| {
-                match text.as_bytes() {
-                    [byte] => *byte,
-                    _ => otherwise,
-                }
+            pairs.get(key).and_then(Node::as_text).map_or(otherwise, |text| match text.as_bytes() {
+                [byte] => *byte,
+                _ => otherwise,
             })
         };
         let (separator, equals) = (byte("separator", b','), byte("equals", b'='));
