@@ -6,6 +6,9 @@ use crate::engine::inbound::UnixSeconds;
 /// Version of the event's JSON Schema (`countersign schema event`).
 pub const EVENT_SCHEMA: &str = "1";
 
+/// The event's JSON Schema, draft 2020-12.
+pub const SCHEMA: &str = include_str!("event.schema.json");
+
 /// Where a payment stands. `Unknown` is the answer to everything that a rule does not list, and it
 /// is never money.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
