@@ -17,4 +17,5 @@ mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
 mod support;
+mod tidy;
 mod vectors;
