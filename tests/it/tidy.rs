@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Bottom first. A module may use itself and those before it.
 const LAYERS: [&str; 11] = [
-    "engine", "text", "rule", "config", "metrics", "live", "deliver", "server", "admin", "app", "cli",
+    "engine", "text", "rule", "config", "metrics", "live", "deliver", "server", "admin", "app",
+    "cli",
 ];
 
 /// Must decide by their arguments alone.
@@ -137,7 +138,8 @@ fn what_belongs_to_one_place_is_named_in_no_other() {
             assert!(allowed || found.is_none(), "{}: {word} in: {found:?}", source.name);
         }
         for (layer, word) in NOT_THERE {
-            let found = lines(&source.code).find(|line| source.layer == layer && line.contains(word));
+            let found =
+                lines(&source.code).find(|line| source.layer == layer && line.contains(word));
             assert!(found.is_none(), "{}: {word} in: {found:?}", source.name);
         }
     }
