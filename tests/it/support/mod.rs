@@ -13,6 +13,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) mod cases;
+pub(crate) mod child;
+pub(crate) mod counts;
+pub(crate) mod gateways;
+pub(crate) mod lines;
+pub(crate) mod shop;
+pub(crate) mod wire;
+
 /// Whoever waits longer than this has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
