@@ -17,6 +17,8 @@ mod edge_drain;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
+mod nginx;
+mod prometheus;
 mod rejects;
 mod support;
 mod tidy;

@@ -18,6 +18,7 @@ pub(crate) mod child;
 pub(crate) mod counts;
 pub(crate) mod gateways;
 pub(crate) mod lines;
+pub(crate) mod nginx;
 pub(crate) mod shop;
 pub(crate) mod wire;
 

@@ -79,6 +79,8 @@ impl Drop for Folder {
 #[derive(Clone)]
 pub(crate) struct Wired {
     pub(crate) name: String,
+    /// Where the gateway calls: `/<name>/` unless it is set.
+    pub(crate) path: Option<&'static str>,
     pub(crate) gateway: String,
     /// YAML of `params`, in flow style.
     pub(crate) params: String,
@@ -98,6 +100,7 @@ impl Wired {
         };
         Self {
             name: gateway.to_owned(),
+            path: None,
             gateway: gateway.to_owned(),
             params,
             forward: "{ as: canonical, to: /billing/payment/canonical/ }".to_owned(),
@@ -106,7 +109,7 @@ impl Wired {
     }
 }
 
-/// `countersign.yaml`; each route is at `/<name>/`.
+/// `countersign.yaml`.
 pub(crate) fn config(upstream: &str, routes: &[Wired]) -> String {
     config_with(upstream, "", routes)
 }
@@ -118,10 +121,11 @@ pub(crate) fn config_with(upstream: &str, top: &str, routes: &[Wired]) -> String
          upstreams:\n  smarty: {{ url: \"{upstream}\", secret: \"file:secrets/upstream\", \
          timeout: 500ms, connect_timeout: 500ms }}\nroutes:\n"
     );
-    for Wired { name, gateway, params, forward, mode } in routes {
+    for Wired { name, path, gateway, params, forward, mode } in routes {
+        let path = path.map_or(format!("/{name}/"), str::to_owned);
         writeln!(
             text,
-            "  - {{ path: \"/{name}/\", name: {name}, gateway: {gateway}, params: {params}, \
+            "  - {{ path: \"{path}\", name: {name}, gateway: {gateway}, params: {params}, \
              upstream: smarty, forward: {forward}, mode: {mode} }}"
         )
         .unwrap();
