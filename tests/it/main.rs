@@ -20,6 +20,8 @@ mod edge_reload;
 mod nginx;
 mod prometheus;
 mod rejects;
+mod reload;
+mod reload_storm;
 mod support;
 mod tidy;
 mod undelivered;

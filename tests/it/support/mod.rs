@@ -18,6 +18,7 @@ pub(crate) mod child;
 pub(crate) mod counts;
 pub(crate) mod gateways;
 pub(crate) mod lines;
+pub(crate) mod load;
 pub(crate) mod nginx;
 pub(crate) mod shop;
 pub(crate) mod wire;
@@ -244,6 +245,11 @@ impl Stub {
 
     pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
+    }
+
+    /// The same, and forgets it; for those that always act alike.
+    pub(crate) fn take(&self) -> Vec<Got> {
+        std::mem::take(&mut self.got.lock().unwrap())
     }
 }
 

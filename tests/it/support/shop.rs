@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use countersign::app::{self, Running, Setup};
 use countersign::engine::inbound::UnixSeconds;
 use countersign::live::Live;
-use countersign::live::loader::Loader;
+use countersign::live::loader::{Loaded, Loader};
 use countersign::live::sources::Sources;
 
 use super::NOW;
@@ -138,6 +138,16 @@ pub(crate) fn usual_routes() -> Vec<Wired> {
     GATEWAYS.iter().map(|gateway| Wired::usual(gateway)).collect()
 }
 
+/// The same where it is not [`NOW`]: a process has the clock of the machine.
+pub(crate) fn timeless_routes() -> Vec<Wired> {
+    let stripe = "{ signing_secrets: \"file:secrets/stripe\", max_age: \"999999999\" }";
+    let mut routes = usual_routes();
+    for route in routes.iter_mut().filter(|route| route.gateway == "stripe") {
+        route.params = stripe.to_owned();
+    }
+    routes
+}
+
 /// A folder with that configuration and every secret that it may name.
 pub(crate) fn folder(config: &str) -> Folder {
     let folder = Folder::new();
@@ -149,17 +159,28 @@ pub(crate) fn folder(config: &str) -> Folder {
     folder
 }
 
-/// The daemon of that folder, in this process, with the real loader and its watch.
-pub(crate) async fn open(folder: &Folder) -> Running {
+/// The first load of that folder.
+pub(crate) fn load(folder: &Folder) -> (Loader, Loaded) {
     let mut loader = Loader::new(folder.at("countersign.yaml"), Sources::of_process());
     let loaded = loader.load().unwrap_or_else(|failure| {
         let reports: Vec<_> = failure.reports.iter().map(|report| report.render()).collect();
         panic!("{}", reports.join("\n"))
     });
+    (loader, loaded)
+}
+
+/// The daemon in this process.
+pub(crate) async fn start(loaded: Loaded, source: Option<Loader>) -> Running {
     let live = Arc::new(Live::new(loaded.snapshot));
+    let source = source.map(|loader| Box::new(loader) as Box<dyn app::Source>);
     let clock = || CLOCK.get();
-    let source = Some(Box::new(loader) as Box<dyn app::Source>);
     app::start(Setup { boot: loaded.boot, live, source, clock }).await.unwrap()
+}
+
+/// The daemon of that folder, in this process, with the real loader and its watch.
+pub(crate) async fn open(folder: &Folder) -> Running {
+    let (loader, loaded) = load(folder);
+    start(loaded, Some(loader)).await
 }
 
 /// The four usual routes before an upstream.
