@@ -11,6 +11,7 @@
 )]
 
 mod accepted;
+mod drain;
 mod edge_admin;
 mod edge_deliver;
 mod edge_drain;
@@ -18,10 +19,12 @@ mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
 mod nginx;
+mod observe;
 mod prometheus;
 mod rejects;
 mod reload;
 mod reload_storm;
+mod secrets;
 mod support;
 mod tidy;
 mod undelivered;

@@ -26,6 +26,9 @@ pub(crate) mod wire;
 /// Whoever waits longer than this has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long an upstream takes that is late, and not too late.
+const LATE: Duration = Duration::from_millis(50);
+
 /// When it is, as far as the daemon knows.
 pub(crate) const NOW: UnixSeconds = 1_700_000_000;
 
@@ -194,6 +197,8 @@ pub(crate) enum Act {
     Say(&'static str),
     /// These bytes, then the end.
     SayAndClose(&'static str),
+    /// These bytes after a while; the connection stays.
+    SayLate(&'static str),
     /// Nothing at all.
     Silence,
 }
@@ -286,6 +291,10 @@ async fn serve(
         match act {
             Act::Say(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
             Act::SayAndClose(answer) => return stream.write_all(answer.as_bytes()).await.unwrap(),
+            Act::SayLate(answer) => {
+                sleep(LATE).await;
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
             Act::Silence => {}
         }
     }

@@ -87,6 +87,7 @@ pub(crate) struct Wired {
     /// YAML of `forward`.
     pub(crate) forward: String,
     pub(crate) mode: &'static str,
+    pub(crate) upstream: &'static str,
 }
 
 impl Wired {
@@ -105,6 +106,7 @@ impl Wired {
             params,
             forward: "{ as: canonical, to: /billing/payment/canonical/ }".to_owned(),
             mode: "enforce",
+            upstream: "smarty",
         }
     }
 }
@@ -121,12 +123,12 @@ pub(crate) fn config_with(upstream: &str, top: &str, routes: &[Wired]) -> String
          upstreams:\n  smarty: {{ url: \"{upstream}\", secret: \"file:secrets/upstream\", \
          timeout: 500ms, connect_timeout: 500ms }}\nroutes:\n"
     );
-    for Wired { name, path, gateway, params, forward, mode } in routes {
+    for Wired { name, path, gateway, params, forward, mode, upstream } in routes {
         let path = path.map_or(format!("/{name}/"), str::to_owned);
         writeln!(
             text,
             "  - {{ path: \"{path}\", name: {name}, gateway: {gateway}, params: {params}, \
-             upstream: smarty, forward: {forward}, mode: {mode} }}"
+             upstream: {upstream}, forward: {forward}, mode: {mode} }}"
         )
         .unwrap();
     }
