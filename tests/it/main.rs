@@ -10,12 +10,19 @@
     reason = "a test that cannot go on must say where, and stop"
 )]
 
+mod accepted;
 mod edge_admin;
 mod edge_deliver;
 mod edge_drain;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
+mod nginx;
+mod prometheus;
+mod rejects;
+mod reload;
+mod reload_storm;
 mod support;
 mod tidy;
+mod undelivered;
 mod vectors;
