@@ -16,5 +16,6 @@ mod edge_drain;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
+mod properties;
 mod support;
 mod vectors;
