@@ -10,8 +10,8 @@ use crate::engine::form;
 use crate::engine::json::{self, JsonError};
 use crate::engine::money;
 use crate::engine::plan::{
-    AmountFact, Case, EventPlan, Facts, Format, Freshness, Guard, Outcome, Payload, Plan, Raw,
-    StatusRule, TimeFact,
+    AmountFact, Case, EventPlan, Expr, Facts, Format, Freshness, Guard, Outcome, Payload, Plan,
+    Raw, StatusRule, TimeFact,
 };
 use crate::engine::proof::Verified;
 use crate::engine::reason::{Reason, Reject};
@@ -154,7 +154,7 @@ fn say<'s>(
             Some(is_test)
         }
     };
-    let amount = amount(facts.amount.as_ref(), scope)?;
+    let amount = amount_of(facts.amount.as_ref(), scope)?;
     let refunded_amount = amount_of(facts.refunded_amount.as_ref(), scope)?;
     let status = match status {
         StatusRule::Is(status) => status,
@@ -247,10 +247,6 @@ fn fact(text: Option<Cow<'_, str>>, at: &str) -> Result<Option<String>, Reject> 
     }
 }
 
-fn amount<'s>(fact: Option<&'s AmountFact>, scope: Scope<'s>) -> Result<Option<Amount>, Reject> {
-    amount_of(fact, scope)
-}
-
 fn amount_of<'s>(fact: Option<&'s AmountFact>, scope: Scope<'s>) -> Result<Option<Amount>, Reject> {
     let Some(AmountFact { value, currency, rule }) = fact else { return Ok(None) };
     let Some(text) = scope.text(value)? else { return Ok(None) };
@@ -264,7 +260,7 @@ fn amount_of<'s>(fact: Option<&'s AmountFact>, scope: Scope<'s>) -> Result<Optio
 
 /// Unix seconds at a place.
 fn instant<'s>(
-    expr: &'s crate::engine::plan::Expr,
+    expr: &'s Expr,
     milliseconds: bool,
     scope: Scope<'s>,
 ) -> Result<Option<i64>, Reject> {
@@ -282,7 +278,7 @@ fn instant<'s>(
 fn id<'s>(
     gateway: &str,
     account: Option<&str>,
-    dedupe: &'s [crate::engine::plan::Expr],
+    dedupe: &'s [Expr],
     scope: Scope<'s>,
 ) -> Result<String, Reject> {
     const HEX: &[u8; 16] = b"0123456789abcdef";

@@ -100,7 +100,8 @@ fn fields<'a>(
         }
     }
     for (index, field) in declared.iter().enumerate() {
-        check_field(field, times[index] + u8::from(nested[index]), found[index].as_deref())?;
+        let times = times[index].saturating_add(u8::from(nested[index]));
+        check_field(field, times, found[index].as_deref())?;
     }
     Ok(found)
 }

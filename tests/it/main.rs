@@ -18,4 +18,5 @@ mod edge_observe;
 mod edge_reload;
 mod properties;
 mod support;
+mod tidy;
 mod vectors;
