@@ -10,6 +10,7 @@
     reason = "a test that cannot go on must say where, and stop"
 )]
 
+mod bench_rules;
 mod edge_admin;
 mod edge_deliver;
 mod edge_drain;
