@@ -11,6 +11,7 @@
 )]
 
 mod accepted;
+mod bench_rules;
 mod edge_admin;
 mod edge_deliver;
 mod edge_drain;
@@ -19,6 +20,7 @@ mod edge_observe;
 mod edge_reload;
 mod nginx;
 mod prometheus;
+mod properties;
 mod rejects;
 mod reload;
 mod reload_storm;
