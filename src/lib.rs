@@ -17,9 +17,11 @@
 //! | [`admin`] | metrics and health over HTTP |
 //! | [`app`] | the composition root |
 //! | [`cli`] | one file per subcommand, and the exit codes |
+//! | [`cli`] | one file per subcommand, and the exit codes |
 
 pub mod admin;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod deliver;
 pub mod engine;

@@ -11,6 +11,7 @@
 )]
 
 mod accepted;
+mod bench_rules;
 mod drain;
 mod edge_admin;
 mod edge_deliver;
@@ -21,6 +22,7 @@ mod edge_reload;
 mod nginx;
 mod observe;
 mod prometheus;
+mod properties;
 mod rejects;
 mod reload;
 mod reload_storm;

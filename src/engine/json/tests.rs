@@ -248,6 +248,15 @@ fn the_number_of_members_and_items_is_bounded() {
     assert_eq!(parse(with_list.as_bytes()), Err(JsonError::TooMany));
 }
 
+#[test]
+fn a_small_object_after_a_large_one_takes_no_more_room_than_it_needs() {
+    let large: Vec<String> = (0..5000).map(|n| format!("\"{n}\":0")).collect();
+    let text = format!("[{{{}}},{{\"a\":[1]}}]", large.join(","));
+    let Ok(Value::List(items)) = parse(text.as_bytes()) else { panic!("not a list") };
+    let Some(Value::Object(small)) = items.last() else { panic!("not an object") };
+    assert_eq!(small.capacity(), 1);
+}
+
 /// The dev oracle sees what we see: same types, same texts, same order.
 fn same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
     match (ours, theirs) {

@@ -1,0 +1,45 @@
+//! What the targets share: every route of a shipped rule, under keys that the fuzzer does not know.
+
+use countersign::engine::Bound;
+use countersign::engine::inbound::Inbound;
+use countersign::engine::params::Params;
+use countersign::engine::secret::Secret;
+use countersign::engine::verdict::Verdict;
+use countersign::rule;
+
+/// Every accepted example's route of these rules, its secrets replaced. Public keys stay: nobody has
+/// the private halves.
+pub fn routes(gateways: &[&str]) -> Vec<Bound> {
+    let shipped = rule::shipped().iter().filter(|(gateway, _)| gateways.contains(gateway));
+    let mut routes = Vec::new();
+    for (gateway, text) in shipped {
+        let rule = rule::compile(gateway, text).unwrap_or_else(|problems| panic!("{}", problems.render(text)));
+        for example in rule.accepted_examples() {
+            let mut params: Params = example.params.clone();
+            for spec in rule.params() {
+                if spec.kind == countersign::engine::params::ParamKind::Secret {
+                    params.set(&*spec.name, vec![unknown_key()]);
+                }
+            }
+            routes.push(rule.bind(&params).unwrap_or_else(|errors| panic!("{gateway}: {errors:?}")));
+        }
+    }
+    assert!(!routes.is_empty());
+    routes
+}
+
+/// New in every process, so that no corpus can hold a tag made with it.
+fn unknown_key() -> Secret {
+    use std::hash::{BuildHasher as _, RandomState};
+    let words = [0; 4].map(|word: u64| RandomState::new().hash_one(word));
+    Secret::from(words.map(|word| format!("{word:016x}")).concat().as_str())
+}
+
+/// Judges a request on every route; none may accept it.
+pub fn refuse(routes: &[Bound], target: &str, headers: &[(&str, &[u8])], body: &[u8]) {
+    let inbound = Inbound { method: "POST", target, headers, body, remote_addr: None };
+    for route in routes {
+        let verdict = route.judge(&inbound, 1_760_000_000);
+        assert!(matches!(verdict, Verdict::Rejected(_)), "{verdict:?}");
+    }
+}
