@@ -77,7 +77,8 @@ fn callbacks(secrets: bool) -> Vec<(&'static str, Callback)> {
         }},
     });
     let mut smartexpay = smartexpay(by("smartexpay"), 1);
-    smartexpay.body.extend(form(&[("", ""), ("card", CARD), (NASTY, NASTY)]).into_bytes());
+    smartexpay.body.extend(b"&");
+    smartexpay.body.extend(form(&[("card", CARD), (NASTY, NASTY)]).into_bytes());
     let mut callbacks = vec![
         ("liqpay", liqpay(by("liqpay"), 1, &text)),
         ("paysera", paysera(by("paysera"), 1, &text)),
