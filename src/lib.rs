@@ -17,7 +17,6 @@
 //! | [`admin`] | metrics and health over HTTP |
 //! | [`app`] | the composition root |
 //! | [`cli`] | one file per subcommand, and the exit codes |
-//! | [`cli`] | one file per subcommand, and the exit codes |
 
 pub mod admin;
 pub mod app;

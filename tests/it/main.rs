@@ -12,6 +12,7 @@
 
 mod accepted;
 mod bench_rules;
+mod cli;
 mod drain;
 mod edge_admin;
 mod edge_deliver;

@@ -1,3 +1,4 @@
+//! Documents that are JSON, and documents that are not.
 #![allow(clippy::unwrap_used, reason = "a test that panics fails, which is what it is for")]
 
 use proptest::prelude::*;
