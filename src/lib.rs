@@ -20,6 +20,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod deliver;
 pub mod engine;

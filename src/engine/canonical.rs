@@ -47,9 +47,20 @@ impl Writer {
     }
     /// A key; its value must follow.
     pub fn key(&mut self, key: &str) {
-        self.item();
-        self.string(key);
-        self.out.push(':');
+        self.key_and(key, "\":");
+    }
+    /// What follows the key is written in as few steps as can be: each costs more than its bytes.
+    #[expect(clippy::inline_always, reason = "so that `after` is a constant")]
+    #[inline(always)]
+    fn key_and(&mut self, key: &str, after: &str) {
+        if self.first {
+            self.out.push('"');
+            self.first = false;
+        } else {
+            self.out.push_str(",\"");
+        }
+        self.escaped(key);
+        self.out.push_str(after);
     }
     /// A key and text.
     pub fn text(&mut self, key: &str, value: &str) {
@@ -75,18 +86,31 @@ impl Writer {
     /// A string, escaped as RFC 8785 §3.2.2.2 wants it.
     pub fn string(&mut self, text: &str) {
         self.out.push('"');
-        let mut from = 0;
-        loop {
-            let end = plain_until(text.as_bytes(), from);
-            // Both ends are at ASCII characters or the ends of the text, so there always is one.
-            self.out.push_str(text.get(from..end).unwrap_or_default());
-            let Some(&byte) = text.as_bytes().get(end) else { break };
-            self.escape(byte);
-            from = end + 1;
-        }
+        self.escaped(text);
         self.out.push('"');
     }
+    #[inline]
+    fn escaped(&mut self, text: &str) {
+        let plain = plain_until(text.as_bytes(), 0);
+        if plain == text.len() {
+            self.out.push_str(text);
+        } else {
+            self.escape_from(text, plain);
+        }
+    }
+    /// `end` is the first byte to escape.
     #[cold]
+    fn escape_from(&mut self, text: &str, mut end: usize) {
+        let mut rest = text;
+        // What is escaped is ASCII, so there always is a split.
+        while let Some((plain, from)) = rest.split_at_checked(end) {
+            self.out.push_str(plain);
+            let Some(&byte) = from.as_bytes().first() else { break };
+            self.escape(byte);
+            rest = from.get(1..).unwrap_or_default();
+            end = plain_until(rest.as_bytes(), 0);
+        }
+    }
     fn escape(&mut self, byte: u8) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let short = match byte {
@@ -128,24 +152,30 @@ impl Writer {
     }
     fn object(&mut self, object: &Object<'_>) {
         let members = object.members();
-        let order = |(a, _): &Member<'_>, (b, _): &Member<'_>| utf16_order(a, b);
         self.open();
-        if members.is_sorted_by(|a, b| order(a, b).is_le()) {
-            for member in members {
-                self.member(member);
+        let (mut keys, mut order) = ([0; FEW], [0; FEW]);
+        if members.len() <= FEW {
+            // Most gateways send keys nearly in order, which is what sorting by insertion is good
+            // at, and without an allocation.
+            for (member, (name, _)) in (0_u8..).zip(members) {
+                let key = sort_key(name);
+                let mut at = usize::from(member);
+                while let Some(before) = at.checked_sub(1) {
+                    let (other_name, _) = &members[usize::from(order[before])];
+                    if keys[before].cmp(&key).then_with(|| utf16_order(other_name, name)).is_le() {
+                        break;
+                    }
+                    (keys[at], order[at]) = (keys[before], order[before]);
+                    at = before;
+                }
+                (keys[at], order[at]) = (key, member);
             }
-        } else if let Some(places) = PLACES.get(..members.len()) {
-            let mut room = PLACES;
-            let places = &mut room[..places.len()];
-            places.sort_unstable_by(|&a, &b| {
-                order(&members[usize::from(a)], &members[usize::from(b)])
-            });
-            for &mut place in places {
-                self.member(&members[usize::from(place)]);
+            for &member in order.iter().take(members.len()) {
+                self.member(&members[usize::from(member)]);
             }
         } else {
             let mut members: Vec<&Member<'_>> = members.iter().collect();
-            members.sort_unstable_by(|a, b| order(a, b));
+            members.sort_unstable_by(|(a, _), (b, _)| utf16_order(a, b));
             for member in members {
                 self.member(member);
             }
@@ -153,8 +183,18 @@ impl Writer {
         self.close();
     }
     fn member(&mut self, (name, value): &Member<'_>) {
-        self.key(name);
-        self.write_value(value);
+        let text = match value {
+            Value::Null => return self.key_and(name, "\":null"),
+            Value::Number(text) => text,
+            Value::Text(text) => text.as_ref(),
+            Value::Bool(_) | Value::List(_) | Value::Object(_) => {
+                self.key(name);
+                return self.write_value(value);
+            }
+        };
+        self.key_and(name, "\":\"");
+        self.escaped(&pan::mask(text));
+        self.out.push('"');
     }
     /// The text as bytes.
     pub fn into_bytes(self) -> Vec<u8> {
@@ -166,24 +206,34 @@ impl Writer {
     }
 }
 
-/// 0, 1, 2, …: where the members of a usual object stand, to be sorted on the stack.
-const PLACES: [u8; 64] = {
-    let mut places = [0; 64];
-    let mut at = 0;
-    while at < 64 {
-        places[at as usize] = at;
-        at += 1;
-    }
-    places
-};
+/// Up to this many keys, an object is sorted on the stack.
+const FEW: usize = 64;
 
-/// The order of UTF-16 code units (RFC 8785 §3.2.3). It is that of the UTF-8 bytes, except that
-/// surrogates (lead bytes from F0 up) come before U+E000 to U+FFFF (lead bytes EE and EF).
+/// The order of UTF-16 code units (RFC 8785 §3.2.3).
 fn utf16_order(a: &str, b: &str) -> Ordering {
-    let rank = |byte: u8| if matches!(byte, 0xee | 0xef) { byte | 0x10 } else { byte };
     match a.bytes().zip(b.bytes()).find(|(a, b)| a != b) {
         Some((a, b)) => rank(a).cmp(&rank(b)),
         None => a.len().cmp(&b.len()),
+    }
+}
+
+/// Puts UTF-8 bytes in the order of UTF-16: surrogates, which stand for lead bytes from F0 up, come
+/// before U+E000 to U+FFFF, which have the lead bytes EE and EF. All other bytes are in order.
+fn rank(byte: u8) -> u8 {
+    if matches!(byte, 0xee | 0xef) { byte | 0x10 } else { byte }
+}
+
+/// Orders names by their first eight bytes, as [`utf16_order`] does, or leaves it open.
+fn sort_key(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    match bytes.first_chunk::<8>() {
+        Some(eight) if eight.is_ascii() => u64::from_be_bytes(*eight),
+        Some(eight) => u64::from_be_bytes(eight.map(rank)),
+        None => {
+            let shift = 8 * (8 - bytes.len());
+            let sum = bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(rank(byte)));
+            sum.unbounded_shl(u32::try_from(shift).unwrap_or(u64::BITS))
+        }
     }
 }
 
@@ -273,7 +323,9 @@ mod tests {
             a in "[a\u{7f}\u{80}\u{7ff}\u{800}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{10ffff}]{0,4}",
             b in "[a\u{7f}\u{80}\u{7ff}\u{800}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{10ffff}]{0,4}",
         ) {
-            prop_assert_eq!(utf16_order(&a, &b), a.encode_utf16().cmp(b.encode_utf16()));
+            let expected = a.encode_utf16().cmp(b.encode_utf16());
+            prop_assert_eq!(utf16_order(&a, &b), expected);
+            prop_assert!([expected, Ordering::Equal].contains(&sort_key(&a).cmp(&sort_key(&b))));
         }
 
         #[test]

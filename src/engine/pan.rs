@@ -13,11 +13,14 @@ const SHOWN_LAST: usize = 4;
 /// single spaces or dashes between them, 13 to 19 digits together, the first one 2 to 6, the last
 /// one right (Luhn). Where several readings are possible, the first and longest counts. A longer
 /// row of digits is no card number.
+#[inline]
 pub fn mask(text: &str) -> Cow<'_, str> {
+    if may_hold_card(text.as_bytes()) { mask_any(text) } else { Cow::Borrowed(text) }
+}
+
+#[cold]
+fn mask_any(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
-    if !may_hold_card(bytes) {
-        return Cow::Borrowed(text);
-    }
     let mut out = String::new();
     let mut copied = 0;
     let mut at = 0;
@@ -42,18 +45,21 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether there can be a card number. One takes up 13 bytes or more, so in every twelfth place it
-/// shows two bytes of itself, and at least one of them is a digit.
+/// Whether there can be a card number. One takes up 13 bytes or more, so it covers a thirteenth
+/// place.
 fn may_hold_card(bytes: &[u8]) -> bool {
-    let mut at = FEWEST - 2;
-    while let Some([one, two]) = bytes.get(at..at + 2) {
-        let separator = |byte: &u8| matches!(byte, b' ' | b'-');
-        if one.is_ascii_digit() && (two.is_ascii_digit() || separator(two))
-            || separator(one) && two.is_ascii_digit()
-        {
+    let belongs = |byte: &&u8| matches!(byte, b'0'..=b'9' | b' ' | b'-');
+    let mut at = FEWEST - 1;
+    while let Some((before, after)) = bytes.split_at_checked(at) {
+        // From here in both directions.
+        let length = || {
+            let behind = before.iter().rev().take_while(belongs).count();
+            behind + after.iter().take_while(belongs).count()
+        };
+        if after.first().as_ref().is_some_and(belongs) && length() >= FEWEST {
             return true;
         }
-        at += FEWEST - 1;
+        at += FEWEST;
     }
     false
 }

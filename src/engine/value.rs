@@ -66,6 +66,12 @@ impl<'a> Object<'a> {
         self.0.len()
     }
 
+    /// Members that there is room for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// Whether it is `{}`.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

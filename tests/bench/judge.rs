@@ -45,7 +45,7 @@ fn main() {
     );
     for row in rows {
         let Row { name, bare, judge, canonical } = row;
-        let measured = measure([bare, judge, canonical]);
+        let measured = measure(&[bare, judge, canonical]);
         let [bare, judge, canonical] = measured.map(|(best, _)| best);
         print!("{name:<18}");
         for (best, median) in measured {
@@ -65,7 +65,7 @@ struct Row {
 }
 
 /// Nanoseconds of one call, best and median.
-fn measure(work: [Work; 3]) -> [(u128, u128); 3] {
+fn measure(work: &[Work; 3]) -> [(u128, u128); 3] {
     let calls = work.each_ref().map(|work| {
         let started = Instant::now();
         let mut calls = 0_u32;

@@ -10,14 +10,22 @@
     reason = "a test that cannot go on must say where, and stop"
 )]
 
+mod accepted;
 mod bench_rules;
+mod cli;
 mod edge_admin;
 mod edge_deliver;
 mod edge_drain;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
+mod nginx;
+mod prometheus;
 mod properties;
+mod rejects;
+mod reload;
+mod reload_storm;
 mod support;
 mod tidy;
+mod undelivered;
 mod vectors;

@@ -1,7 +1,13 @@
 //! A strict reader of JSON (RFC 8259): one text has one meaning or none. Names that come twice,
 //! lone surrogates, a byte order mark and anything after the value are refused.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a value that is built where it stays is read twice as fast"
+)]
+
 use std::borrow::Cow;
+use std::iter;
 
 use crate::engine::value::{Member, Object, Value};
 
@@ -28,34 +34,67 @@ pub fn parse(bytes: &[u8]) -> Result<Value<'_>, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Malformed)?;
     let mut reader =
         Reader { text, bytes, at: 0, nodes: 0, members: Vec::with_capacity(64), items: Vec::new() };
-    let value = reader.value(0)?;
-    match reader.peek() {
-        None => Ok(value),
-        Some(_) => Err(JsonError::Malformed),
+    reader.value(0, InList)?;
+    match (reader.peek(), reader.items.pop()) {
+        (None, Some(value)) => Ok(value),
+        _ => Err(JsonError::Malformed),
     }
 }
 
 /// The first of `"`, `\` and the control characters at or after `from`, or the end.
 pub(crate) fn plain_until(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
-    // Sets the high bit of the first byte that is below `limit`; later bytes may be wrong.
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGHS;
     let mut at = from;
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*eight);
-        let found = below(word, 0x20)
-            | below(word ^ (ONES * u64::from(b'"')), 1)
-            | below(word ^ (ONES * u64::from(b'\\')), 1);
+        let found = special(*eight);
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }
         at += 8;
     }
+    if at > from && bytes.last_chunk::<8>().is_some_and(|eight| special(*eight) == 0) {
+        return bytes.len();
+    }
     while bytes.get(at).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)) {
         at += 1;
     }
     at
+}
+
+/// Zero, or the high bit of the first byte that is `"`, `\` or a control character, and perhaps
+/// those of later ones.
+fn special(eight: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(eight);
+    // Subtracting what a byte must not be below sets its high bit; a byte that has it already is
+    // not ASCII. The lowest bit found is right, whatever was borrowed above it.
+    let control = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (control | quote | backslash) & !word & (ONES * 0x80)
+}
+
+/// Where a value belongs. `make` is another type for each kind of value, so that each is written
+/// straight into the list it ends up in.
+trait Place<'a> {
+    fn put(self, reader: &mut Reader<'a>, make: impl FnOnce() -> Value<'a>);
+}
+
+struct InList;
+
+impl<'a> Place<'a> for InList {
+    #[inline(always)]
+    fn put(self, reader: &mut Reader<'a>, make: impl FnOnce() -> Value<'a>) {
+        reader.items.extend(iter::once_with(make));
+    }
+}
+
+struct InObject<'a>(Cow<'a, str>);
+
+impl<'a> Place<'a> for InObject<'a> {
+    #[inline(always)]
+    fn put(self, reader: &mut Reader<'a>, make: impl FnOnce() -> Value<'a>) {
+        reader.members.extend(iter::once_with(|| (self.0, make())));
+    }
 }
 
 struct Reader<'a> {
@@ -81,33 +120,58 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, JsonError> {
+    /// Reads a value and puts it in its place. Returning it would be simpler, but carrying every
+    /// value through memory takes longer than reading it.
+    #[inline(always)]
+    fn value(&mut self, depth: usize, place: impl Place<'a>) -> Result<(), JsonError> {
         match self.peek() {
-            Some(b'"') => self.string().map(Value::Text),
-            Some(b'{') => self.object(depth + 1),
-            Some(b'[') => self.list(depth + 1),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b'n') => self.word(b"null", Value::Null),
-            Some(b't') => self.word(b"true", Value::Bool(true)),
-            Some(b'f') => self.word(b"false", Value::Bool(false)),
-            _ => Err(JsonError::Malformed),
+            Some(b'"') => match self.string()? {
+                Cow::Borrowed(text) => place.put(self, || Value::Text(Cow::Borrowed(text))),
+                Cow::Owned(text) => place.put(self, || Value::Text(Cow::Owned(text))),
+            },
+            Some(b'-' | b'0'..=b'9') => {
+                let text = self.number()?;
+                place.put(self, || Value::Number(text));
+            }
+            Some(b'n') => {
+                self.word(b"null")?;
+                place.put(self, || Value::Null);
+            }
+            Some(b't') => {
+                self.word(b"true")?;
+                place.put(self, || Value::Bool(true));
+            }
+            Some(b'f') => {
+                self.word(b"false")?;
+                place.put(self, || Value::Bool(false));
+            }
+            Some(b'{') => {
+                let object = self.object(depth + 1)?;
+                place.put(self, || Value::Object(object));
+            }
+            Some(b'[') => {
+                let items = self.list(depth + 1)?;
+                place.put(self, || Value::List(items));
+            }
+            _ => return Err(JsonError::Malformed),
         }
+        Ok(())
     }
 
-    fn word(&mut self, word: &[u8], value: Value<'a>) -> Result<Value<'a>, JsonError> {
+    fn word(&mut self, word: &[u8]) -> Result<(), JsonError> {
         if self.bytes.get(self.at..self.at + word.len()) != Some(word) {
             return Err(JsonError::Malformed);
         }
         self.at += word.len();
-        Ok(value)
+        Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value<'a>, JsonError> {
+    fn object(&mut self, depth: usize) -> Result<Object<'a>, JsonError> {
         self.enter(depth)?;
         let first = self.members.len();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Value::Object(Object::default()));
+            return Ok(Object::default());
         }
         loop {
             self.count()?;
@@ -119,28 +183,25 @@ impl<'a> Reader<'a> {
                 return Err(JsonError::Malformed);
             }
             self.at += 1;
-            let value = self.value(depth)?;
-            self.members.push((name, value));
+            self.value(depth, InObject(name))?;
             if self.closes(b'}')? {
-                let members = self.members.drain(first..).collect();
-                return Object::new(members).map(Value::Object).ok_or(JsonError::DuplicateKey);
+                return Object::new(self.members.split_off(first)).ok_or(JsonError::DuplicateKey);
             }
         }
     }
 
-    fn list(&mut self, depth: usize) -> Result<Value<'a>, JsonError> {
+    fn list(&mut self, depth: usize) -> Result<Vec<Value<'a>>, JsonError> {
         self.enter(depth)?;
         let first = self.items.len();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(Value::List(Vec::new()));
+            return Ok(Vec::new());
         }
         loop {
             self.count()?;
-            let value = self.value(depth)?;
-            self.items.push(value);
+            self.value(depth, InList)?;
             if self.closes(b']')? {
-                return Ok(Value::List(self.items.drain(first..).collect()));
+                return Ok(self.items.split_off(first));
             }
         }
     }
@@ -167,7 +228,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Value<'a>, JsonError> {
+    fn number(&mut self) -> Result<&'a str, JsonError> {
         let from = self.at;
         self.skip(b'-');
         if !self.skip(b'0') {
@@ -181,7 +242,7 @@ impl<'a> Reader<'a> {
             self.digits()?;
         }
         // What follows is looked at by the caller: `01` and `1x` end here and are refused there.
-        Ok(Value::Number(self.text_between(from, self.at)?))
+        self.text_between(from, self.at)
     }
 
     fn skip(&mut self, byte: u8) -> bool {
@@ -200,6 +261,7 @@ impl<'a> Reader<'a> {
     }
 
     /// From the opening quotation mark past the closing one.
+    #[inline(always)]
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         let from = self.at + 1;
         let end = plain_until(self.bytes, from);

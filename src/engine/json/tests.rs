@@ -1,3 +1,4 @@
+//! Documents that are JSON, and documents that are not.
 #![allow(clippy::unwrap_used, reason = "a test that panics fails, which is what it is for")]
 
 use proptest::prelude::*;
@@ -246,6 +247,15 @@ fn the_number_of_members_and_items_is_bounded() {
     assert!(parse(object(&names).as_bytes()).is_ok());
     let with_list = object(&names).replacen(":0", ":[0]", 1);
     assert_eq!(parse(with_list.as_bytes()), Err(JsonError::TooMany));
+}
+
+#[test]
+fn a_small_object_after_a_large_one_takes_no_more_room_than_it_needs() {
+    let large: Vec<String> = (0..5000).map(|n| format!("\"{n}\":0")).collect();
+    let text = format!("[{{{}}},{{\"a\":[1]}}]", large.join(","));
+    let Ok(Value::List(items)) = parse(text.as_bytes()) else { panic!("not a list") };
+    let Some(Value::Object(small)) = items.last() else { panic!("not an object") };
+    assert_eq!(small.capacity(), 1);
 }
 
 /// The dev oracle sees what we see: same types, same texts, same order.

@@ -1,3 +1,4 @@
+//! Amounts that are exact, and amounts that are refused.
 #![allow(clippy::unwrap_used, reason = "a test that panics fails, which is what it is for")]
 
 use proptest::prelude::*;

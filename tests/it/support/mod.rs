@@ -13,6 +13,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) mod cases;
+pub(crate) mod child;
+pub(crate) mod counts;
+pub(crate) mod gateways;
+pub(crate) mod lines;
+pub(crate) mod load;
+pub(crate) mod nginx;
+pub(crate) mod shop;
+pub(crate) mod wire;
+
 /// Whoever waits longer than this has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -235,6 +245,11 @@ impl Stub {
 
     pub(crate) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
+    }
+
+    /// The same, and forgets it; for those that always act alike.
+    pub(crate) fn take(&self) -> Vec<Got> {
+        std::mem::take(&mut self.got.lock().unwrap())
     }
 }
 

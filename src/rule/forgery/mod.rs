@@ -4,6 +4,8 @@
 //! something else (the order of fields, one more field in the query) must be refused or change
 //! nothing: the event must be the same, but for facts that the rule itself calls unsigned.
 
+mod change;
+
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::event::Event;
@@ -18,8 +20,8 @@ use crate::rule::request::{Body, Request};
 use crate::rule::sign;
 use crate::text::problem::Problems;
 
-/// Bytes of one value that are changed one by one; of longer values as many, evenly spread.
-const FLIPS_MAX: usize = 96;
+use change::{flips, map_form, map_pairs, part_of, set, swap_case};
+
 /// Forgeries of one example that are named when they are accepted.
 const NAMED_MAX: usize = 8;
 
@@ -382,55 +384,4 @@ impl Breeder<'_> {
             }
         }
     }
-}
-
-/// The value with one byte changed, for each byte, or for some of a long value.
-fn flips(value: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> + use<'_> {
-    let step = value.len().div_ceil(FLIPS_MAX).max(1);
-    (0..value.len()).step_by(step).map(move |position| {
-        let mut changed = value.to_vec();
-        if let Some(byte) = changed.get_mut(position) {
-            *byte ^= 1;
-        }
-        (position, changed)
-    })
-}
-
-fn set(request: &mut Request, name: &str, value: Vec<u8>) {
-    if let Some(found) = request.fields_mut(name).next() {
-        *found = value;
-    }
-}
-
-type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
-
-fn map_form(request: &Request, change: impl FnOnce(&mut Pairs)) -> Request {
-    let mut request = request.clone();
-    if let Body::Form(pairs) = &mut request.body {
-        change(pairs);
-    }
-    request
-}
-
-fn map_pairs(request: &Request, change: impl Fn(&mut Pairs)) -> Request {
-    let mut request = map_form(request, &change);
-    change(&mut request.query);
-    request
-}
-
-/// Where the value of a key of pairs stands in a header value.
-fn part_of(value: &[u8], key: &str) -> Option<(usize, usize)> {
-    let prefix = format!("{key}=");
-    let mut from = 0;
-    for pair in value.split(|&byte| byte == b',') {
-        if pair.starts_with(prefix.as_bytes()) {
-            return Some((from + prefix.len(), from + pair.len()));
-        }
-        from += pair.len() + 1;
-    }
-    None
-}
-
-fn swap_case(c: char) -> char {
-    if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
 }

@@ -1,0 +1,169 @@
+//! `countersign check`: everything that is wrong with rules and configurations, and what covers
+//! each fact.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::cli::given::read_text;
+use crate::cli::{Exit, complain};
+use crate::live::loader::{Failure, Loaded, Loader, Report};
+use crate::live::sources::Sources;
+use crate::rule::coverage::Row;
+use crate::rule::{self, Rule};
+use crate::text::node::Node;
+
+/// Files that a folder is searched for, at most.
+const FILES_MAX: usize = 1000;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  countersign check                          the shipped rules
+  countersign check rules/acme.yaml          a rule
+  countersign check rules examples           every rule and configuration in these folders
+  countersign check --config countersign.yaml
+
+A YAML file with `routes` or `listen` is taken for a configuration, one with `gateway` for a rule.
+Exit status: 0 where nothing is wrong, 2 where something is. Every problem of every file is shown.")]
+pub(super) struct Args {
+    /// A configuration, with the rules that it names.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Rule files, configurations, or folders of them.
+    #[arg(value_name = "RULE")]
+    rules: Vec<PathBuf>,
+    /// Only problems, no tables.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
+    let mut checker = Checker { quiet: args.quiet, broken: false, out };
+    if args.config.is_none() && args.rules.is_empty() {
+        for (gateway, text) in rule::shipped() {
+            checker.rule(&format!("rules/{gateway}.yaml"), text)?;
+        }
+    }
+    if let Some(path) = &args.config {
+        checker.config(path)?;
+    }
+    for path in &args.rules {
+        let mut files = Vec::new();
+        collect(path, &mut files)?;
+        for file in files {
+            checker.file(&file)?;
+        }
+    }
+    Ok(if checker.broken { Exit::Problem } else { Exit::Fine })
+}
+
+fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    if !path.is_dir() {
+        into.push(path.to_owned());
+        return Ok(());
+    }
+    let entries =
+        std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    found.sort();
+    for path in found {
+        let is_yaml =
+            path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if (path.is_dir() || is_yaml) && into.len() < FILES_MAX {
+            collect(&path, into)?;
+        }
+    }
+    Ok(())
+}
+
+struct Checker<'o> {
+    quiet: bool,
+    broken: bool,
+    out: &'o mut dyn Write,
+}
+
+impl Checker<'_> {
+    /// A file that may be a rule or a configuration; other YAML (of other programs) is let be.
+    fn file(&mut self, path: &Path) -> Result<()> {
+        let text = read_text(path)?;
+        let name = path.display().to_string();
+        match Node::parse(&name, &text) {
+            Ok(root) if root.get("routes").or(root.get("listen")).is_some() => self.config(path),
+            Ok(root) if root.get("gateway").or(root.get("proofs")).is_none() => {
+                writeln!(self.out, "{name}: neither a rule nor a configuration; not checked\n")?;
+                Ok(())
+            }
+            Ok(_) | Err(_) => self.rule(&name, &text),
+        }
+    }
+
+    fn rule(&mut self, name: &str, text: &str) -> Result<()> {
+        match rule::compile(name, text) {
+            Ok(rule) => self.table(name, &rule),
+            Err(problems) => {
+                self.broken = true;
+                complain(&problems.render(text));
+                Ok(())
+            }
+        }
+    }
+
+    fn table(&mut self, name: &str, rule: &Rule) -> Result<()> {
+        let out = &mut self.out;
+        if self.quiet {
+            return Ok(());
+        }
+        writeln!(out, "{name}: {} ({})", rule.gateway(), rule.title())?;
+        for variant in rule.variants() {
+            let title = if variant.title.is_empty() { "facts" } else { &variant.title };
+            writeln!(out, "  {title}")?;
+            for Row { fact, reference, covered_by } in &variant.coverage {
+                let by = match covered_by.as_slice() {
+                    [] => "NOTHING (the rule says why)".to_owned(),
+                    kinds => kinds.join(", "),
+                };
+                writeln!(out, "    {fact:<18} {reference:<48} {by}")?;
+            }
+            for weak in &variant.weak {
+                writeln!(out, "    weak: {weak}")?;
+            }
+        }
+        writeln!(
+            out,
+            "  {} examples as they must be, {} forgeries refused\n",
+            rule.examples().len(),
+            rule.forgeries()
+        )?;
+        Ok(())
+    }
+
+    /// A configuration by the same path as at start, and what would be out of service.
+    fn config(&mut self, path: &Path) -> Result<()> {
+        let mut loader = Loader::new(path, Sources::of_process());
+        match loader.load() {
+            Err(Failure { reports }) => {
+                self.broken = true;
+                reports.iter().map(Report::render).for_each(|text| complain(&text));
+            }
+            Ok(Loaded { snapshot, .. }) => {
+                let mut routes: Vec<_> = snapshot.routes.iter().collect();
+                routes.sort_by_key(|(path, _)| *path);
+                writeln!(self.out, "{}: {} routes", path.display(), routes.len())?;
+                for (path, route) in routes {
+                    let state = match &route.bound {
+                        Ok(_) => "ready".to_owned(),
+                        Err(reasons) => format!("OUT OF SERVICE: {}", reasons.join("; ")),
+                    };
+                    writeln!(self.out, "  {path:<40} {:<12} {state}", route.gateway)?;
+                }
+                writeln!(self.out)?;
+            }
+        }
+        Ok(())
+    }
+}

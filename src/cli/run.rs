@@ -1,0 +1,45 @@
+//! `countersign run`: serve callbacks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::app::{self, Setup};
+use crate::cli::{Exit, complain};
+use crate::live::Live;
+use crate::live::loader::{Failure, Loaded, Loader, Report};
+use crate::live::sources::Sources;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  countersign run --config /etc/countersign/countersign.yaml
+  countersign run --config examples/quickstart/countersign.yaml
+
+Files are watched; SIGHUP reloads, SIGTERM and SIGINT drain. The log goes to standard error.
+Exit status: 0 after a drain, 2 where the configuration or a rule is broken.")]
+pub(super) struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> Exit {
+    let mut loader = Loader::new(&args.config, Sources::of_process());
+    let Loaded { boot, snapshot, reports } = match loader.load() {
+        Ok(first) => first,
+        Err(Failure { reports }) => {
+            reports.iter().map(Report::render).for_each(|text| complain(&text));
+            return Exit::Problem;
+        }
+    };
+    reports.iter().map(Report::render).for_each(|text| complain(&text));
+    let live = Arc::new(Live::new(snapshot));
+    let setup = Setup { boot, live, source: Some(Box::new(loader)), clock: app::wall_clock };
+    match app::run(setup) {
+        Ok(()) => Exit::Fine,
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            Exit::Problem
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Small changes of requests, of which forgeries are made.
+
+use crate::rule::request::{Body, Request};
+
+/// Bytes of one value that are changed one by one; of longer values as many, evenly spread.
+const FLIPS_MAX: usize = 96;
+
+/// The value with one byte changed, for each byte, or for some of a long value.
+pub(super) fn flips(value: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> + use<'_> {
+    let step = value.len().div_ceil(FLIPS_MAX).max(1);
+    (0..value.len()).step_by(step).map(move |position| {
+        let mut changed = value.to_vec();
+        if let Some(byte) = changed.get_mut(position) {
+            *byte ^= 1;
+        }
+        (position, changed)
+    })
+}
+
+pub(super) fn set(request: &mut Request, name: &str, value: Vec<u8>) {
+    if let Some(found) = request.fields_mut(name).next() {
+        *found = value;
+    }
+}
+
+pub(super) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+pub(super) fn map_form(request: &Request, change: impl FnOnce(&mut Pairs)) -> Request {
+    let mut request = request.clone();
+    if let Body::Form(pairs) = &mut request.body {
+        change(pairs);
+    }
+    request
+}
+
+pub(super) fn map_pairs(request: &Request, change: impl Fn(&mut Pairs)) -> Request {
+    let mut request = map_form(request, &change);
+    change(&mut request.query);
+    request
+}
+
+/// Where the value of a key of pairs stands in a header value.
+pub(super) fn part_of(value: &[u8], key: &str) -> Option<(usize, usize)> {
+    let prefix = format!("{key}=");
+    let mut from = 0;
+    for pair in value.split(|&byte| byte == b',') {
+        if pair.starts_with(prefix.as_bytes()) {
+            return Some((from + prefix.len(), from + pair.len()));
+        }
+        from += pair.len() + 1;
+    }
+    None
+}
+
+pub(super) fn swap_case(c: char) -> char {
+    if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+}
