@@ -189,7 +189,7 @@ impl Binder<'_> {
                 let expected = format!("expected a key of {} bytes", cipher.key_bytes());
                 let opener = Opener::new(*cipher, bytes.expose())
                     .ok_or_else(|| self.fault(key, expected))?;
-                let proven = Proven { kind: cipher.as_str(), key: name, weak: false };
+                let proven = Proven { kind: cipher.as_str(), key: name.into(), weak: false };
                 Ok(BoundProof::Decrypt(BoundDecrypt { from: from.clone(), proven, opener }))
             }
         }
@@ -203,7 +203,7 @@ impl Binder<'_> {
                 for (position, name) in self.secrets_of(over) {
                     for algorithm in self.algorithms(algorithms)? {
                         let (kind, weak) = (algorithm.digest_kind(), algorithm.is_weak_digest());
-                        let proven = Proven { kind, key: name.clone(), weak };
+                        let proven = Proven { kind, key: name.as_str().into(), weak };
                         let how = How::Digest(algorithm, position);
                         alternatives.push(Alternative { proven, how });
                     }
@@ -213,7 +213,7 @@ impl Binder<'_> {
                 for (position, (name, bytes)) in self.keys(key)?.into_iter().enumerate() {
                     for algorithm in self.algorithms(algorithms)? {
                         let (kind, weak) = (algorithm.hmac_kind(), algorithm.is_weak_hmac());
-                        let proven = Proven { kind, key: name.clone(), weak };
+                        let proven = Proven { kind, key: name.as_str().into(), weak };
                         let how =
                             How::Hmac(Box::new(Hmacer::new(algorithm, bytes.expose())), position);
                         alternatives.push(Alternative { proven, how });
@@ -225,7 +225,7 @@ impl Binder<'_> {
                     let public = PublicKey::from_pem(*algorithm, pem.expose())
                         .map_err(|expected| self.fault(key, expected))?;
                     let (kind, weak) = (algorithm.as_str(), algorithm.is_weak());
-                    let proven = Proven { kind, key: name, weak };
+                    let proven = Proven { kind, key: name.into(), weak };
                     alternatives.push(Alternative { proven, how: How::Signature(public) });
                 }
             }
@@ -305,9 +305,9 @@ fn name_of(spec: &ParamSpec, position: usize) -> String {
 
 fn key_names(proofs: &[BoundProof]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    let mut add = |name: &String| {
-        if !names.contains(name) {
-            names.push(name.clone());
+    let mut add = |name: &str| {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
         }
     };
     for proof in proofs {

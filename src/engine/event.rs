@@ -1,5 +1,7 @@
 //! The canonical event: what a gateway said, in one dialect.
 
+use std::sync::Arc;
+
 use crate::engine::canonical::Writer;
 use crate::engine::inbound::UnixSeconds;
 
@@ -87,7 +89,7 @@ pub struct Proven {
     /// `hmac-sha256`, `digest-sha1`, `rsa-sha256`, `aes-256-gcm`.
     pub kind: &'static str,
     /// Parameter and position of the key that matched (`signing_secrets.0`). Never the key.
-    pub key: String,
+    pub key: Arc<str>,
     /// The algorithm is one that the field no longer trusts (md5, sha1, …).
     pub weak: bool,
 }
@@ -98,7 +100,7 @@ pub struct Event {
     /// Deterministic: the same notification gives the same id on any machine, at any time.
     pub id: String,
     /// Name of the rule.
-    pub gateway: String,
+    pub gateway: Arc<str>,
     /// Merchant, shop or project.
     pub account: Option<String>,
     /// The gateway's own id of this notification.
@@ -128,7 +130,7 @@ pub struct Event {
     /// How it was proved.
     pub proofs: Vec<Proven>,
     /// `sha256:` and the hex digest of the rule's text.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// Names of the facts that no proof covers.
     pub unsigned: Vec<String>,
     /// The gateway's own covered fields as canonical JSON: numbers as text exactly as sent, card

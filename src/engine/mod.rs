@@ -39,8 +39,8 @@ use verdict::{Accepted, Replies, Verdict};
 
 /// A rule with the parameters of one route: ready to judge.
 pub struct Bound {
-    gateway: String,
-    rule_hash: String,
+    gateway: Arc<str>,
+    rule_hash: Arc<str>,
     plan: Arc<Plan>,
     params: Vec<Vec<Secret>>,
     proofs: Vec<proof::BoundProof>,
@@ -67,7 +67,7 @@ impl Bound {
         let bind::Parts { plan, params, proofs, max_ages, keys, needs } = parts;
         let fresh = plan.fresh.iter().cloned().zip(max_ages);
         let fresh = fresh.filter_map(|(fresh, max_age)| Some((fresh, max_age?))).collect();
-        let (gateway, rule_hash) = (rule.gateway.clone(), rule.hash.clone());
+        let (gateway, rule_hash) = (rule.gateway.as_str().into(), rule.hash.as_str().into());
         Self { gateway, rule_hash, plan, params, proofs, fresh, keys, needs }
     }
 

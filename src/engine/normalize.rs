@@ -1,6 +1,7 @@
 //! From a verified reading to the canonical event. Takes [`Verified`], never a bare reading.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -25,8 +26,8 @@ const FACT_BYTES_MAX: usize = 1024;
 
 /// What does not come from the request.
 pub(crate) struct Identity<'r> {
-    pub(crate) gateway: &'r str,
-    pub(crate) rule_hash: &'r str,
+    pub(crate) gateway: &'r Arc<str>,
+    pub(crate) rule_hash: &'r Arc<str>,
 }
 
 /// Opens the payload and says what it says.
@@ -172,7 +173,7 @@ fn say<'s>(
     let account = fact(scope.first_text(&facts.account)?, "event.account")?;
     Ok(Event {
         id: id(identity.gateway, account.as_deref(), dedupe, scope)?,
-        gateway: identity.gateway.to_owned(),
+        gateway: Arc::clone(identity.gateway),
         event_id: fact(scope.first_text(&facts.event_id)?, "event.event_id")?,
         raw_type: fact(scope.first_text(&facts.raw_type)?, "event.raw_type")?,
         account,
@@ -192,7 +193,7 @@ fn say<'s>(
             }
         },
         proofs: verified.proven().to_vec(),
-        rule: identity.rule_hash.to_owned(),
+        rule: Arc::clone(identity.rule_hash),
         unsigned: unsigned.clone(),
         raw: raw(&plan.raw, plan, scope)?,
     })

@@ -75,15 +75,15 @@ fn fields<'a>(
     if declared.is_empty() && plan.absent.is_empty() {
         return Ok(found);
     }
-    let mut times = vec![0_u8; declared.len()];
-    let mut nested = vec![false; declared.len()];
+    // How often, and whether as `name[…]`.
+    let mut times = vec![(0_u8, false); declared.len()];
     let body: &[u8] = if plan.body == BodyKind::Form { inbound.body } else { b"" };
     for (bytes, here) in [(inbound.query().as_bytes(), FieldPlace::Query), (body, FieldPlace::Body)]
     {
         for pair in form::pairs(bytes) {
             let (name, value) = pair.map_err(|_| Reject::new(Reason::PayloadMalformed, "form"))?;
             if let Some(index) = declared.iter().position(|field| field.name.as_bytes() == &*name) {
-                times[index] = times[index].saturating_add(1);
+                times[index].0 = times[index].0.saturating_add(1);
                 let place = declared[index].place;
                 if (place == here || place == FieldPlace::Either) && !value.is_empty() {
                     found[index] = Some(value);
@@ -94,13 +94,14 @@ fn fields<'a>(
                 && stem.len() < name.len()
             {
                 for (index, field) in declared.iter().enumerate() {
-                    nested[index] |= field.name.as_bytes() == stem;
+                    times[index].1 |= field.name.as_bytes() == stem;
                 }
             }
         }
     }
     for (index, field) in declared.iter().enumerate() {
-        let times = times[index].saturating_add(u8::from(nested[index]));
+        let (times, nested) = times[index];
+        let times = times.saturating_add(u8::from(nested));
         check_field(field, times, found[index].as_deref())?;
     }
     Ok(found)

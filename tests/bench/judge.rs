@@ -24,6 +24,10 @@ use countersign::rule::request::{Body, Request};
 use countersign::rule::sign::sign;
 use countersign::rule::{self, Rule};
 
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const TURNS: usize = 60;
 /// One turn of one measurement.
 const TURN_NANOS: u128 = 4_000_000;

@@ -51,9 +51,6 @@ const NOT_THERE: [(&str, &str); 5] = [
 /// Lines of a file, its tests not counted.
 const LINES_MAX: usize = 400;
 
-/// Files that are one table. Splitting them would hide what they are.
-const TABLES: [&str; 2] = ["src/rule/grammar.rs", "src/engine/plan.rs"];
-
 struct Source {
     path: PathBuf,
     name: String,
@@ -177,8 +174,7 @@ fn a_file_says_what_it_is_and_fits_the_head() {
         let text = fs::read_to_string(&source.path).unwrap();
         assert!(text.starts_with("//! "), "{}: begins without `//!`", source.name);
         let count = source.code.lines().count();
-        let table = TABLES.contains(&source.name.as_str());
-        assert!(count <= LINES_MAX || table, "{}: {count} lines", source.name);
+        assert!(count <= LINES_MAX, "{}: {count} lines", source.name);
     }
 }
 

@@ -1,17 +1,19 @@
 //! One variant of a rule, compiled: what is asked of a request, proved, read and said. Closed forms
 //! only; judging interprets no text. Values of parameters are not in it, only their places.
 
+mod event;
+
 use std::sync::Arc;
 
 use crate::engine::cipher::Cipher;
 use crate::engine::digest::HashAlgorithm;
 use crate::engine::encoding::Encoding;
-use crate::engine::event::Status;
-use crate::engine::money::MoneyRule;
 use crate::engine::pattern::Pattern;
 use crate::engine::reason::Reason;
 use crate::engine::signature::SignatureAlgorithm;
 use crate::engine::verdict::Replies;
+
+pub use event::{AmountFact, Case, EventPlan, Facts, Outcome, StatusRule, TestGuard, TimeFact};
 
 /// Everything that judging needs but the parameters' values. The indices in it (`Ref::Field(2)`)
 /// point into its own lists; the compiler of rules makes them, nobody else.
@@ -325,114 +327,4 @@ pub enum Predicate {
     Text(Vec<String>),
     /// It is this JSON truth value.
     Truth(bool),
-}
-
-/// What the callback says.
-#[derive(Clone, Debug)]
-pub struct EventPlan {
-    /// How the status and the facts are found.
-    pub outcome: Outcome,
-    /// Whether it is test money; `None`: the gateway does not say.
-    pub test: Option<TestGuard>,
-    /// What tells one notification from another, beside gateway and account.
-    pub dedupe: Vec<Expr>,
-    /// Names of facts that no proof covers.
-    pub unsigned: Vec<String>,
-}
-
-/// Test money, and whether this route is for it.
-#[derive(Clone, Debug)]
-pub struct TestGuard {
-    /// It is test money if this holds.
-    pub when: Condition,
-    /// The parameter that says `live` or `test`.
-    pub environment: usize,
-}
-
-/// How the status and the facts are found.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// By cases: the first that holds. None holds: `unknown` with the common facts.
-    Cases {
-        /// In order.
-        cases: Vec<Case>,
-        /// The facts where no case holds.
-        common: Box<Facts>,
-    },
-    /// By one value.
-    Map {
-        /// The value.
-        from: Expr,
-        /// Its words, sorted.
-        words: Vec<(String, StatusRule)>,
-        /// The facts.
-        facts: Box<Facts>,
-    },
-}
-
-/// One case.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// It holds if this does.
-    pub when: Condition,
-    /// What it means.
-    pub status: StatusRule,
-    /// `succeeded` is money here. Off for a dispute won back, or a mere notice.
-    pub credit: bool,
-    /// Its own facts over the common ones.
-    pub facts: Facts,
-}
-
-/// What a word or case means.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StatusRule {
-    /// This.
-    Is(Status),
-    /// `partially_refunded` where less than the amount has gone back, else `refunded`.
-    RefundedByAmount,
-}
-
-/// Where each fact stands. Empty: the gateway does not say.
-#[derive(Clone, Debug, Default)]
-pub struct Facts {
-    /// Merchant, shop or project.
-    pub account: Vec<Expr>,
-    /// The gateway's id of this notification.
-    pub event_id: Vec<Expr>,
-    /// The gateway's own word.
-    pub raw_type: Vec<Expr>,
-    /// The merchant's reference. The first that is there counts, here and in the others.
-    pub order_id: Vec<Expr>,
-    /// The gateway's id of the payment.
-    pub transaction_id: Vec<Expr>,
-    /// Of the payment.
-    pub amount: Option<AmountFact>,
-    /// How much has gone back.
-    pub refunded_amount: Option<AmountFact>,
-    /// What the merchant receives.
-    pub settlement_amount: Option<AmountFact>,
-    /// What the gateway keeps.
-    pub fee: Option<AmountFact>,
-    /// When it happened.
-    pub occurred_at: Option<TimeFact>,
-}
-
-/// An amount and its currency.
-#[derive(Clone, Debug)]
-pub struct AmountFact {
-    /// Decimal text or integer.
-    pub value: Expr,
-    /// A code, or a literal.
-    pub currency: Expr,
-    /// Unit, decimals, notation.
-    pub rule: Arc<MoneyRule>,
-}
-
-/// A time in Unix seconds or milliseconds.
-#[derive(Clone, Debug)]
-pub struct TimeFact {
-    /// An integer.
-    pub value: Expr,
-    /// Milliseconds instead of seconds.
-    pub milliseconds: bool,
 }

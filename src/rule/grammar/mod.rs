@@ -1,0 +1,105 @@
+//! The grammar of a rule file: every key, what it takes and what it means. `check` reports what
+//! does not fit it; the JSON Schema and the reference are printed from it.
+
+mod event;
+mod example;
+mod proofs;
+mod request;
+
+use crate::text::shape::{Key, Kind, Shape};
+
+use event::{EVENT, REPLIES};
+use example::EXAMPLE;
+use proofs::PROOF;
+use request::{FRESH, GUARD, PAYLOAD, REQUEST};
+
+/// A rule file.
+pub(super) static RULE: Shape = Shape {
+    name: "rule",
+    doc: "What one gateway's callbacks look like: how they are proved, read and answered. Holds no \
+          secret, no path and no upstream.",
+    exactly_one: false,
+    keys: &[
+        Key::required(
+            "gateway",
+            Kind::Text,
+            "Name of the rule: lower-case letters, digits and `_`.",
+        ),
+        Key::required("title", Kind::Text, "The gateway's name for people."),
+        Key::required("docs", Kind::Text, "The page that the rule was written from."),
+        Key::optional("params", Kind::Named(&Kind::Map(&PARAM)), "What an operator configures."),
+        Key::required("request", Kind::Map(&REQUEST), "The request as it must be."),
+        Key::required(
+            "proofs",
+            Kind::NonEmptyList(&Kind::Map(&PROOF)),
+            "What makes a callback genuine. All must hold.",
+        ),
+        Key::optional(
+            "fresh",
+            Kind::NonEmptyList(&Kind::Map(&FRESH)),
+            "Signed times that must be near.",
+        ),
+        Key::optional(
+            "payload",
+            Kind::OneOrMany(&Kind::Map(&PAYLOAD)),
+            "What is packed in the request. Several: one for each variant.",
+        ),
+        Key::optional(
+            "guards",
+            Kind::NonEmptyList(&Kind::Map(&GUARD)),
+            "What must be equal, or the callback is not for us.",
+        ),
+        Key::required("event", Kind::Map(&EVENT), "What the callback says."),
+        Key::optional("reply", Kind::Map(&REPLIES), "What the gateway is answered."),
+        Key::required(
+            "examples",
+            Kind::NonEmptyList(&Kind::Map(&EXAMPLE)),
+            "Callbacks and what must become of them. They run whenever the rule is loaded, and each \
+             accepted one breeds forgeries that must be refused.",
+        ),
+    ],
+};
+
+static ONLY: Kind = Kind::Named(&Kind::OneOrMany(&Kind::Text));
+const ONLY_DOC: &str = "Only where these choice parameters have one of these words.";
+const REFERENCE: Kind = Kind::Expr("a reference such as `field.data`");
+static PLACE: Kind = Kind::AnyOf(&[REFERENCE, Kind::Map(&WORDS)]);
+
+static WORDS: Shape = Shape {
+    name: "words",
+    doc: "Words of the rule itself.",
+    exactly_one: false,
+    keys: &[Key::required("text", Kind::Text, "The words.")],
+};
+
+static PARAM: Shape = Shape {
+    name: "param",
+    doc: "A parameter of the rule.",
+    exactly_one: false,
+    keys: &[
+        Key::required(
+            "type",
+            Kind::Choice(&[
+                ("choice", "one of the words in `of`"),
+                ("public_key", "a PEM public key, or a certificate of which only the key counts"),
+                ("seconds", "a whole number of seconds"),
+                ("secret", "only by reference (env:, file:), never in a configuration"),
+                ("text", "words that anybody may read"),
+            ]),
+            "What its values are.",
+        ),
+        Key::optional("of", Kind::NonEmptyList(&Kind::Text), "The words of a choice."),
+        Key::optional(
+            "list",
+            Kind::Bool,
+            "Several values may be active, as while a secret is changed.",
+        ),
+        Key::optional("optional", Kind::Bool, "The rule does without it."),
+        Key::optional(
+            "default",
+            Kind::OneOrMany(&Kind::Text),
+            "The values where none is configured.",
+        ),
+        Key::optional("hint", Kind::Text, "Where the operator finds it."),
+    ],
+};
