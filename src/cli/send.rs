@@ -10,6 +10,8 @@ use hyper::Uri;
 use crate::app::wall_clock;
 use crate::cli::{Exit, complain, given, message};
 use crate::engine::params::Params;
+use crate::engine::reason::Reject;
+use crate::engine::verdict::Verdict;
 use crate::rule::Rule;
 use crate::rule::example::Example;
 use crate::rule::request::Wire;
@@ -122,7 +124,8 @@ fn sign_one(rule: &Rule, example: &Example, given: &Params, target: &Target) -> 
     let (old, new) = (bind(&example.params)?, bind(&params)?);
     let mut request = example.request.clone();
     sign::readdress(rule.compiled(), &mut request, (&old, &example.params), (&new, &params));
-    match sign::sign(&new, &mut request, Some(wall_clock())) {
+    let now = wall_clock();
+    match sign::sign(&new, &mut request, Some(now)) {
         Ok(()) => {}
         // Under its own parameters an example is genuine as it stands, if it is not dated.
         Err(SignError::OnlyTheGateway) if given.names().next().is_none() => {
@@ -133,7 +136,14 @@ fn sign_one(rule: &Rule, example: &Example, given: &Params, target: &Target) -> 
     request.path.clone_from(&target.path);
     let own = target.query.iter().map(|(name, value)| (name.clone(), value.clone()));
     request.query = own.chain(request.query).collect();
-    Ok(request.encode())
+    let wire = request.encode();
+    // Signed is not yet fit: under other parameters the signature may belong somewhere else.
+    match wire.with(|inbound| new.judge(inbound, now)) {
+        Verdict::Accepted(_) => Ok(wire),
+        Verdict::Rejected(Reject { reason, at }) => {
+            bail!("not genuine under these parameters: {} (at {at})", reason.as_str())
+        }
+    }
 }
 
 /// Where a request goes.

@@ -206,9 +206,17 @@ fn what_send_prints_verify_accepts_for_every_example_that_can_be_signed() {
 fn send_passes_over_what_only_the_gateway_can_sign_and_says_so() {
     let args = ["--param", "mode=both", "--to", "http://pay.example/hook", "--print"];
     let output = countersign(&[&["send", "paysera"], &args[..]].concat());
-    let (_, _, err) = said(&output);
+    let (code, _, err) = said(&output);
+    assert_eq!(code, 2, "there is no other");
     assert!(err.contains("not sent: example `all three signatures, both kinds demanded`"), "{err}");
     assert!(err.contains("only the gateway can sign this"), "{err}");
+
+    let args = ["--param", "signature_in=query", "--to", "http://pay.example/hook", "--print"];
+    let output = countersign(&[&["send", "smartexpay"], &args[..]].concat());
+    let (code, out, err) = said(&output);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("not genuine under these parameters: signature_missing"), "{err}");
+    assert!(out.starts_with("POST /hook?hash="), "the example that fits: {out}");
 }
 
 #[test]
