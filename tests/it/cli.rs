@@ -2,7 +2,7 @@
 //! contract.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use countersign::engine::event;
@@ -257,7 +257,7 @@ fn test_counts_on_its_last_line_and_names_what_fails() {
     assert_ne!(line, wrong);
     folder.write(
         "bad.jsonl",
-        &format!("{wrong}\n{line}\n{}\n", line.replace("\"stripe\"", "\"acme\"")),
+        format!("{wrong}\n{line}\n{}\n", line.replace("\"stripe\"", "\"acme\"")),
     );
     let output = countersign(&["test", "--vectors", folder.at("bad.jsonl").to_str().unwrap()]);
     let (code, out, _) = said(&output);
@@ -447,7 +447,7 @@ fn rules_shows_what_is_shipped_and_where_its_parameters_are_found() {
 }
 
 /// A YAML file as JSON, by the reader that the schemas are for.
-fn yaml(path: PathBuf) -> Value {
+fn yaml(path: &Path) -> Value {
     fn value(node: &countersign::text::node::Node) -> Value {
         use countersign::text::node::Kind;
         match &node.kind {
@@ -461,8 +461,10 @@ fn yaml(path: PathBuf) -> Value {
             ),
         }
     }
-    let text = std::fs::read_to_string(&path).unwrap();
-    let Ok(node) = countersign::text::node::Node::parse("", &text) else { panic!("{path:?}") };
+    let text = std::fs::read_to_string(path).unwrap();
+    let Ok(node) = countersign::text::node::Node::parse("", &text) else {
+        panic!("{}", path.display())
+    };
     value(&node)
 }
 
@@ -485,7 +487,7 @@ fn schemas_are_schemas_and_fit_what_we_ship() {
         let schema = json(text(&output.stdout));
         jsonschema::meta::validate(&schema).unwrap();
         for file in files {
-            let document = yaml(root().join(file));
+            let document = yaml(&root().join(file));
             if let Err(error) = jsonschema::validate(&schema, &document) {
                 panic!("{file}: {error} at {}", error.instance_path());
             }

@@ -4,6 +4,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::string_slice,
+    clippy::format_collect,
+    clippy::format_push_string,
     clippy::print_stderr,
     unreachable_pub,
     missing_docs,

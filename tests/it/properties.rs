@@ -179,7 +179,7 @@ impl Sent {
     }
 
     /// Breaks one part of it.
-    fn change(&mut self, part: &Index, change: &Change, other: &Self) {
+    fn change(&mut self, part: Index, change: &Change, other: &Self) {
         let header = change.from.index(self.headers.len().max(1));
         match (part.index(10), self.headers.get_mut(header)) {
             (0, _) => self.method = ascii(change.apply(self.method.as_bytes(), b"GET")),
@@ -365,7 +365,7 @@ proptest! {
         let donor = Sent::of(&other.example.request);
         let mut sent = Sent::of(&example.request);
         for (part, change) in &changes {
-            sent.change(part, change, &donor);
+            sent.change(*part, change, &donor);
         }
         let started = Instant::now();
         let verdict = sent.judge(bound, example.at.saturating_add(later));
@@ -548,7 +548,7 @@ fn any_edit() -> impl Strategy<Value = Edit> {
 }
 
 /// A line that is edited; mostly one that is not in an example, where most lines are.
-fn line_of(index: &Index, lines: &[String]) -> usize {
+fn line_of(index: Index, lines: &[String]) -> usize {
     let examples = lines.iter().position(|line| line.starts_with("examples:"));
     let rule = examples.filter(|&len| len > 0 && index.index(5) > 0).unwrap_or(lines.len());
     index.index(rule.max(1))
@@ -562,25 +562,25 @@ fn edit(text: &str, edits: &[Edit]) -> String {
         }
         match edit {
             Edit::Bytes(change) => {
-                let at = line_of(&change.to, &lines);
+                let at = line_of(change.to, &lines);
                 lines[at] = ascii(change.apply(lines[at].as_bytes(), b""));
             }
-            Edit::Delete(at) => drop(lines.remove(line_of(at, &lines))),
+            Edit::Delete(at) => drop(lines.remove(line_of(*at, &lines))),
             Edit::Double(from, to) => {
-                let line = lines[line_of(from, &lines)].clone();
-                lines.insert(line_of(to, &lines), line);
+                let line = lines[line_of(*from, &lines)].clone();
+                lines.insert(line_of(*to, &lines), line);
             }
             Edit::Indent(at, by) => {
-                let at = line_of(at, &lines);
+                let at = line_of(*at, &lines);
                 lines[at] = format!("{}{}", " ".repeat(*by), lines[at].trim_start());
             }
             Edit::Replace(at, scalar) => {
-                let at = line_of(at, &lines);
+                let at = line_of(*at, &lines);
                 let key = lines[at].split_inclusive(": ").next().unwrap_or_default();
                 lines[at] = format!("{key}{scalar}");
             }
             Edit::Swap(one, other) => {
-                let (one, other) = (line_of(one, &lines), line_of(other, &lines));
+                let (one, other) = (line_of(*one, &lines), line_of(*other, &lines));
                 lines.swap(one, other);
             }
         }

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::support::cases::own;
 use crate::support::counts::{Counts, ended};
 use crate::support::gateways::{forged, genuine};
-use crate::support::lines::Lines;
+use crate::support::lines::{Catching, Lines};
 use crate::support::shop::*;
 use crate::support::wire::Callback;
 use crate::support::*;
@@ -37,7 +37,7 @@ struct Watched {
     stub: Stub,
     running: Running,
     lines: Lines,
-    _catching: tracing::subscriber::DefaultGuard,
+    _catching: Catching,
     _folder: Folder,
 }
 

@@ -51,7 +51,7 @@ fn config_of(canonical: &Stub, legacy: &Stub, nobody: &str) -> String {
                 "observe" => "{ as: original, headers: [x-card] }".to_owned(),
                 _ => route.forward.clone(),
             };
-            routes.push(Wired { name, upstream, mode, forward, ..route.clone() });
+            routes.push(Wired { name, forward, mode, upstream, ..route.clone() });
         }
     }
     let more = format!(

@@ -1,56 +1,69 @@
-//! The daemon's log, caught.
+//! The daemon's log, caught. One subscriber for all tests, because tracing remembers across threads
+//! who wants a line; each test gets what its own thread logs.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use serde_json::Value;
-use tracing_subscriber::fmt::MakeWriter;
 
-/// Everything that this thread logs while it lives, in the form that the daemon gives it.
+thread_local! {
+    static CAUGHT: RefCell<Option<Lines>> = const { RefCell::new(None) };
+}
+
+/// Everything that this thread logs while the guard lives, in the form that the daemon gives it.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
 
-impl Lines {
-    /// Ends with the guard.
-    pub(crate) fn catch() -> (Self, tracing::subscriber::DefaultGuard) {
-        let lines = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(lines.clone())
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .finish();
-        (lines, tracing::subscriber::set_default(subscriber))
-    }
+/// Ends the catching.
+pub(crate) struct Catching;
 
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+impl Drop for Catching {
+    fn drop(&mut self) {
+        CAUGHT.take();
+    }
+}
+
+impl Lines {
+    pub(crate) fn catch() -> (Self, Catching) {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let subscriber = tracing_subscriber::fmt()
+                .with_writer(|| ToThread)
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .finish();
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+        });
+        let lines = Self::default();
+        CAUGHT.set(Some(lines.clone()));
+        (lines, Catching)
     }
 
     /// Of one request each; takes them out.
     pub(crate) fn take_callbacks(&self) -> Vec<Value> {
-        let text = self.text();
-        self.0.lock().unwrap().clear();
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        let text = String::from_utf8(bytes).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter(|line| line["target"] == "countersign::callback").collect()
     }
 }
 
-impl io::Write for Lines {
+/// To whoever catches on this thread; to nobody otherwise.
+struct ToThread;
+
+impl io::Write for ToThread {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        CAUGHT.with_borrow(|caught| {
+            if let Some(Lines(lines)) = caught {
+                lines.lock().unwrap().extend_from_slice(bytes);
+            }
+        });
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }

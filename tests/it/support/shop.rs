@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use countersign::app::{self, Running, Setup};
 use countersign::engine::inbound::UnixSeconds;
 use countersign::live::Live;
-use countersign::live::loader::{Loaded, Loader};
+use countersign::live::loader::{Loaded, Loader, Report};
 use countersign::live::sources::Sources;
 
 use super::NOW;
@@ -145,7 +145,7 @@ pub(crate) fn timeless_routes() -> Vec<Wired> {
     let stripe = "{ signing_secrets: \"file:secrets/stripe\", max_age: \"999999999\" }";
     let mut routes = usual_routes();
     for route in routes.iter_mut().filter(|route| route.gateway == "stripe") {
-        route.params = stripe.to_owned();
+        stripe.clone_into(&mut route.params);
     }
     routes
 }
@@ -165,7 +165,7 @@ pub(crate) fn folder(config: &str) -> Folder {
 pub(crate) fn load(folder: &Folder) -> (Loader, Loaded) {
     let mut loader = Loader::new(folder.at("countersign.yaml"), Sources::of_process());
     let loaded = loader.load().unwrap_or_else(|failure| {
-        let reports: Vec<_> = failure.reports.iter().map(|report| report.render()).collect();
+        let reports: Vec<_> = failure.reports.iter().map(Report::render).collect();
         panic!("{}", reports.join("\n"))
     });
     (loader, loaded)
