@@ -269,7 +269,7 @@ fn test_counts_on_its_last_line_and_names_what_fails() {
     assert!(out.contains("bad.jsonl:3: acme/age_299: no rule for this gateway"), "{out}");
     assert!(out.lines().last().unwrap().ends_with(" passed, 2 failed"), "{out}");
 
-    folder.write("mixed.jsonl", &format!("{line}\n\nno JSON\n"));
+    folder.write("mixed.jsonl", format!("{line}\n\nno JSON\n"));
     let mixed = folder.at("mixed.jsonl").display().to_string();
     for args in [
         &["test", "--vectors", "/nowhere.jsonl", &mixed],
