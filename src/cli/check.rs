@@ -1,10 +1,11 @@
 //! `countersign check`: everything that is wrong with rules and configurations, and what covers
 //! each fact.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::cli::given::read_text;
 use crate::cli::{Exit, complain};
@@ -40,7 +41,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
-    let mut checker = Checker { quiet: args.quiet, broken: false, out };
+    let mut checker =
+        Checker { quiet: args.quiet, shown: BTreeSet::new(), told: BTreeSet::new(), out };
     if args.config.is_none() && args.rules.is_empty() {
         for (gateway, text) in rule::shipped() {
             checker.rule(&format!("rules/{gateway}.yaml"), text)?;
@@ -51,12 +53,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     }
     for path in &args.rules {
         let mut files = Vec::new();
-        collect(path, &mut files)?;
+        if let Err(error) = collect(path, &mut files) {
+            checker.problem(format!("error: {error:#}"));
+        }
         for file in files {
             checker.file(&file)?;
         }
     }
-    Ok(if checker.broken { Exit::Problem } else { Exit::Fine })
+    Ok(if checker.told.is_empty() { Exit::Fine } else { Exit::Problem })
 }
 
 fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
@@ -74,7 +78,8 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     for path in found {
         let is_yaml =
             path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if (path.is_dir() || is_yaml) && into.len() < FILES_MAX {
+        if path.is_dir() || is_yaml {
+            ensure!(into.len() < FILES_MAX, "more than {FILES_MAX} files");
             collect(&path, into)?;
         }
     }
@@ -83,14 +88,31 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
 
 struct Checker<'o> {
     quiet: bool,
-    broken: bool,
+    /// Hashes of the rules whose table was printed: a folder may hold a rule and a configuration
+    /// that names it.
+    shown: BTreeSet<String>,
+    /// The problems that were printed, for the same reason.
+    told: BTreeSet<String>,
     out: &'o mut dyn Write,
 }
 
 impl Checker<'_> {
+    fn problem(&mut self, text: String) {
+        if !self.told.contains(&text) {
+            complain(&text);
+            self.told.insert(text);
+        }
+    }
+
     /// A file that may be a rule or a configuration; other YAML (of other programs) is let be.
     fn file(&mut self, path: &Path) -> Result<()> {
-        let text = read_text(path)?;
+        let text = match read_text(path) {
+            Ok(text) => text,
+            Err(error) => {
+                self.problem(format!("error: {error:#}"));
+                return Ok(());
+            }
+        };
         let name = path.display().to_string();
         match Node::parse(&name, &text) {
             Ok(root) if root.get("routes").or(root.get("listen")).is_some() => self.config(path),
@@ -106,8 +128,7 @@ impl Checker<'_> {
         match rule::compile(name, text) {
             Ok(rule) => self.table(name, &rule),
             Err(problems) => {
-                self.broken = true;
-                complain(&problems.render(text));
+                self.problem(problems.render(text));
                 Ok(())
             }
         }
@@ -115,7 +136,7 @@ impl Checker<'_> {
 
     fn table(&mut self, name: &str, rule: &Rule) -> Result<()> {
         let out = &mut self.out;
-        if self.quiet {
+        if self.quiet || !self.shown.insert(rule.hash().to_owned()) {
             return Ok(());
         }
         writeln!(out, "{name}: {} ({})", rule.gateway(), rule.title())?;
@@ -145,10 +166,15 @@ impl Checker<'_> {
     /// A configuration by the same path as at start, and what would be out of service.
     fn config(&mut self, path: &Path) -> Result<()> {
         let mut loader = Loader::new(path, Sources::of_process());
-        match loader.load() {
+        let loaded = loader.load();
+        for rule in loader.rules() {
+            let file = rule.path.as_ref().map(|path| path.display().to_string());
+            let shipped = || format!("rules/{}.yaml", rule.rule.gateway());
+            self.table(&file.unwrap_or_else(shipped), &rule.rule)?;
+        }
+        match loaded {
             Err(Failure { reports }) => {
-                self.broken = true;
-                reports.iter().map(Report::render).for_each(|text| complain(&text));
+                reports.iter().map(Report::render).for_each(|text| self.problem(text));
             }
             Ok(Loaded { snapshot, .. }) => {
                 let mut routes: Vec<_> = snapshot.routes.iter().collect();

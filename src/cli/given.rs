@@ -1,12 +1,14 @@
 //! What is given on the command line: rules by name or file, parameters as `name=value`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::cli::complain;
+use crate::config::{self, SecretRef};
 use crate::engine::params::Params;
 use crate::engine::secret::Secret;
+use crate::live::sources::Sources;
 use crate::rule::{self, Rule};
 use crate::text::problem::did_you_mean;
 
@@ -44,38 +46,27 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// `name=value`; `name=@FILE` and `name=file:PATH` read a file, `name=env:NAME` the environment.
-/// The same name again makes a list.
+/// `name=value`; `name=@FILE` and `name=file:PATH` read a file, `name=env:NAME` the environment, as a
+/// configuration does. The same name again makes a list.
 pub(super) fn params(given: &[String]) -> Result<Params> {
+    let mut sources = Sources::of_process();
     let mut params = Params::new();
     for text in given {
+        // What has no name may be a secret that lost it: it is not shown.
         let (name, value) = text
             .split_once('=')
-            .ok_or_else(|| anyhow!("expected NAME=VALUE, found `{}`", name_only(text)))?;
-        params.push(name, Secret::new(value_of(value).with_context(|| format!("--param {name}"))?));
+            .filter(|(name, _)| !name.is_empty())
+            .context("--param: expected NAME=VALUE")?;
+        let reference = match value.strip_prefix('@') {
+            Some(path) => Some(Ok(SecretRef::File(PathBuf::from(path)))),
+            None => config::reference(value),
+        };
+        let value = match reference {
+            None => Ok(Secret::from(value)),
+            Some(from) => from.and_then(|from| sources.secret(Path::new(""), &from)),
+        };
+        let value = value.map_err(|why| anyhow!("parameter `{name}`: {why}"))?;
+        params.push(name, value);
     }
     Ok(params)
-}
-
-fn value_of(value: &str) -> Result<Vec<u8>> {
-    if let Some(path) = value.strip_prefix('@').or_else(|| value.strip_prefix("file:")) {
-        let mut bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
-        // As in a configuration: one line break at the end is not part of it.
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-        }
-        return Ok(bytes);
-    }
-    if let Some(name) = value.strip_prefix("env:") {
-        let Ok(value) = std::env::var(name) else {
-            bail!("the environment has no readable `{name}`");
-        };
-        return Ok(value.into_bytes());
-    }
-    Ok(value.as_bytes().to_vec())
-}
-
-/// Without what may be a secret.
-fn name_only(text: &str) -> &str {
-    text.split(char::is_whitespace).next().unwrap_or_default()
 }

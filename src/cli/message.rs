@@ -46,6 +46,11 @@ pub(super) fn parse(text: &[u8]) -> Result<Message> {
         ensure!(headers.len() < HEADERS_MAX, "more than {HEADERS_MAX} header lines");
         let at = line.iter().position(|&byte| byte == b':');
         let (name, value) = line.split_at(at.ok_or_else(|| anyhow!("a header line without `:`"))?);
+        // Also the daemon refuses these: who takes them for a header is not who reads it (RFC 9112 §5).
+        ensure!(
+            !name.is_empty() && !name.iter().any(u8::is_ascii_whitespace),
+            "white space in, or instead of, the name of a header"
+        );
         let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii();
         headers.push((std::str::from_utf8(name)?.to_owned(), value.to_vec()));
     }
@@ -60,14 +65,21 @@ pub(super) fn parse(text: &[u8]) -> Result<Message> {
 
 /// Cut to `Content-Length`, where there is one.
 fn body(headers: &[(String, Vec<u8>)], rest: &[u8]) -> Result<Vec<u8>> {
-    let find = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-    if find("transfer-encoding").is_some() {
+    let find = |wanted: &'static str| {
+        headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted))
+    };
+    if find("transfer-encoding").next().is_some() {
         bail!("Transfer-Encoding is not read: give the body as it is, with Content-Length or none");
     }
-    let Some((_, length)) = find("content-length") else { return Ok(rest.to_vec()) };
-    let length: usize = std::str::from_utf8(length)?
-        .parse()
-        .map_err(|_| anyhow!("Content-Length is not a number"))?;
+    let mut lengths = find("content-length");
+    let Some((_, length)) = lengths.next() else { return Ok(rest.to_vec()) };
+    ensure!(lengths.next().is_none(), "Content-Length comes twice");
+    // `parse` would take a sign.
+    let digits = std::str::from_utf8(length)?;
+    let digits = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let length: usize = digits
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| anyhow!("Content-Length is not a number"))?;
     let body = rest.get(..length).ok_or_else(|| {
         anyhow!("the body has {} bytes, Content-Length says {length}", rest.len())
     })?;
@@ -126,9 +138,20 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused() {
-        for text in
-            ["", "GET", "GET / FTP/1\n\n", "GET / HTTP/1.1\nno colon\n\n", "GET / HTTP/1.1\nA: b\n"]
-        {
+        for text in [
+            "",
+            "GET",
+            "GET / FTP/1\n\n",
+            "GET / HTTP/1.1\nno colon\n\n",
+            "GET / HTTP/1.1\nA: b\n",
+            "GET / HTTP/1.1\nA : b\n\n",
+            "GET / HTTP/1.1\nA: b\n c: d\n\n",
+            "GET / HTTP/1.1\n: b\n\n",
+            "GET / HTTP/1.1\nContent-Length: +1\n\nx",
+            "GET / HTTP/1.1\nContent-Length:\n\nx",
+            "GET / HTTP/1.1\nContent-Length: 1\nContent-Length: 1\n\nx",
+            "GET / HTTP/1.1\nTransfer-Encoding: chunked\n\n1\nx\n0\n\n",
+        ] {
             assert!(parse(text.as_bytes()).is_err(), "{text:?}");
         }
     }

@@ -89,8 +89,8 @@ pub fn main() -> ExitCode {
     };
     match done.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into)) {
         Ok(exit) => exit.into(),
-        // Whoever read our output has seen enough.
-        Err(error) if is_broken_pipe(&error) => Exit::Fine.into(),
+        // Whoever read our output has seen enough. It is no yes: nobody has heard the answer.
+        Err(error) if is_broken_pipe(&error) => Exit::Problem.into(),
         Err(error) => {
             complain(&format!("error: {error:#}"));
             Exit::Problem.into()

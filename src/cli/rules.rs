@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::cli::{Exit, given};
 use crate::engine::params::{ParamKind, ParamSpec};
@@ -35,8 +35,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     };
     let Some(rule) = given::rule(name)? else { return Ok(Exit::Problem) };
     if args.yaml {
-        let text = rule::shipped().iter().find(|(gateway, _)| gateway == name);
-        write!(out, "{}", text.map_or("", |(_, text)| text))?;
+        let (_, text) = rule::shipped()
+            .iter()
+            .find(|(gateway, _)| gateway == name)
+            .context("only the text of a shipped rule is printed; yours is in its file")?;
+        write!(out, "{text}")?;
         return Ok(Exit::Fine);
     }
     writeln!(

@@ -1,6 +1,6 @@
 //! `countersign send`: sign an example of a rule and post it.
 
-use std::io::{Read as _, Write};
+use std::io::{self, Read as _, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use hyper::Uri;
 use crate::app::wall_clock;
 use crate::cli::{Exit, complain, given, message};
 use crate::engine::params::Params;
+use crate::engine::reason::Reject;
+use crate::engine::verdict::Verdict;
 use crate::rule::Rule;
 use crate::rule::example::Example;
 use crate::rule::request::Wire;
@@ -31,7 +33,8 @@ Examples:
       --param mode=encrypted --print
 
 The first example of the rule that can be signed is dated now and signed under the example's own
-parameters, or those given. Exit status: 0 for a 2xx answer, 1 for another, 2 for a problem.")]
+parameters, or those given. Exit status: 0 for a 2xx answer, 1 for another or none, 2 where nothing
+could be sent.")]
 pub(super) struct Args {
     /// A shipped gateway, or the file of a rule.
     #[arg(value_name = "GATEWAY|RULE.yaml")]
@@ -59,7 +62,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         out.write_all(&request)?;
         return Ok(Exit::Fine);
     }
-    let answer = post(&target, &request)?;
+    let answer = match post(&target, &request) {
+        Ok(answer) => answer,
+        Err(error) => {
+            complain(&format!("error: {error:#}"));
+            return Ok(Exit::No);
+        }
+    };
     let head = answer.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let body = answer
         .windows(4)
@@ -79,10 +88,19 @@ fn signed(rule: &Rule, args: &Args, target: &Target) -> Result<Wire> {
     for example in rule.accepted_examples().filter(wanted) {
         match sign_one(rule, example, &given, target) {
             Ok(wire) => {
+                if let Some(before) = why {
+                    complain(&format!("not sent: {before:#}"));
+                }
                 complain(&format!("example `{}`", example.name));
                 return Ok(wire);
             }
-            Err(error) => why = Some(error.context(format!("example `{}`", example.name))),
+            Err(error) => {
+                let error = error.context(format!("example `{}`", example.name));
+                // The reason that is returned is told by the caller.
+                if let Some(before) = why.replace(error) {
+                    complain(&format!("not sent: {before:#}"));
+                }
+            }
         }
     }
     Err(why.unwrap_or_else(|| {
@@ -106,7 +124,8 @@ fn sign_one(rule: &Rule, example: &Example, given: &Params, target: &Target) -> 
     let (old, new) = (bind(&example.params)?, bind(&params)?);
     let mut request = example.request.clone();
     sign::readdress(rule.compiled(), &mut request, (&old, &example.params), (&new, &params));
-    match sign::sign(&new, &mut request, Some(wall_clock())) {
+    let now = wall_clock();
+    match sign::sign(&new, &mut request, Some(now)) {
         Ok(()) => {}
         // Under its own parameters an example is genuine as it stands, if it is not dated.
         Err(SignError::OnlyTheGateway) if given.names().next().is_none() => {
@@ -117,12 +136,23 @@ fn sign_one(rule: &Rule, example: &Example, given: &Params, target: &Target) -> 
     request.path.clone_from(&target.path);
     let own = target.query.iter().map(|(name, value)| (name.clone(), value.clone()));
     request.query = own.chain(request.query).collect();
-    Ok(request.encode())
+    let wire = request.encode();
+    // Signed is not yet fit: under other parameters the signature may belong somewhere else.
+    match wire.with(|inbound| new.judge(inbound, now)) {
+        Verdict::Accepted(_) => Ok(wire),
+        Verdict::Rejected(Reject { reason, at }) => {
+            bail!("not genuine under these parameters: {} (at {at})", reason.as_str())
+        }
+    }
 }
 
 /// Where a request goes.
 struct Target {
+    /// As in the header `Host`.
     host: String,
+    /// Of the address; no brackets around IPv6.
+    name: String,
+    port: u16,
     path: String,
     query: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -132,28 +162,35 @@ impl Target {
         if url.scheme_str() != Some("http") {
             bail!("only http:// is spoken here; for https use `--print` and another client");
         }
-        let host = url.authority().context("the URL has no host")?.to_string();
+        let authority = url.authority().context("the URL has no host")?;
+        let name = authority.host().trim_matches(['[', ']']).to_owned();
+        let (host, port) = (authority.to_string(), authority.port_u16().unwrap_or(80));
         let query = crate::engine::form::pairs(url.query().unwrap_or_default().as_bytes())
             .map(|pair| pair.map(|(name, value)| (name.into_owned(), value.into_owned())))
             .collect::<Result<_, _>>()
             .map_err(|_| anyhow!("the URL has a malformed query"))?;
-        Ok(Self { host, path: url.path().to_owned(), query })
+        Ok(Self { host, name, port, path: url.path().to_owned(), query })
     }
 }
 
 fn post(target: &Target, request: &[u8]) -> Result<Vec<u8>> {
     let host = &target.host;
-    let with_port = if host.contains(':') { host.clone() } else { format!("{host}:80") };
-    let address = with_port
-        .to_socket_addrs()
-        .with_context(|| format!("cannot find {host}"))?
-        .next()
-        .with_context(|| format!("{host} has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)
-        .with_context(|| format!("cannot connect to {host}"))?;
+    let mut stream = connect(target).with_context(|| format!("cannot connect to {host}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(request)?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).context("no answer")?;
     Ok(answer)
+}
+
+/// To the first address that answers: `localhost` may be two, and a daemon listens on one.
+fn connect(target: &Target) -> io::Result<TcpStream> {
+    let mut why = io::Error::other("it has no address");
+    for address in (target.name.as_str(), target.port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => why = error,
+        }
+    }
+    Err(why)
 }

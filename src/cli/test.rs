@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use crate::cli::given::read_text;
 use crate::cli::{Exit, complain};
@@ -35,7 +35,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let mut rules: BTreeMap<String, Rule> = BTreeMap::new();
     let mut sources: Vec<(String, String)> = Vec::new();
     for path in &args.rules {
-        sources.push((path.display().to_string(), read_text(path)?));
+        match read_text(path) {
+            Ok(text) => sources.push((path.display().to_string(), text)),
+            Err(error) => tally.unreadable(&error),
+        }
     }
     // Vectors need rules; so does a call without any argument.
     if args.rules.is_empty() || !args.vectors.is_empty() {
@@ -59,31 +62,56 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         }
     }
     for path in &args.vectors {
-        for (number, line) in read_text(path)?.lines().enumerate() {
+        let text = match read_text(path) {
+            Ok(text) => text,
+            Err(error) => {
+                tally.unreadable(&error);
+                continue;
+            }
+        };
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        for (number, line) in lines {
             let place = format!("{}:{}", path.display(), number + 1);
-            if let Err(what) = vector(line, &rules) {
+            let vector = match Vector::parse(line) {
+                Ok(vector) => vector,
+                Err(what) => {
+                    tally.unreadable(&anyhow!("{place}: {what}"));
+                    continue;
+                }
+            };
+            if let Err(what) = run_one(&vector, &rules) {
                 tally.failed += 1;
-                writeln!(out, "{place}: {what}")?;
+                writeln!(out, "{place}: {}/{}: {what}", vector.gateway, vector.name)?;
             } else {
                 tally.passed += 1;
             }
         }
     }
-    let Tally { passed, failed } = tally;
+    let Tally { passed, failed, unreadable } = tally;
     writeln!(out, "{passed} passed, {failed} failed")?;
-    Ok(if failed == 0 { Exit::Fine } else { Exit::No })
+    Ok(match (unreadable, failed) {
+        (true, _) => Exit::Problem,
+        (false, 0) => Exit::Fine,
+        (false, _) => Exit::No,
+    })
 }
 
 #[derive(Default)]
 struct Tally {
     passed: usize,
     failed: usize,
+    /// Something was not run at all.
+    unreadable: bool,
 }
 
-fn vector(line: &str, rules: &BTreeMap<String, Rule>) -> Result<(), String> {
-    let vector = Vector::parse(line)?;
-    let named = |what: String| format!("{}/{}: {what}", vector.gateway, vector.name);
-    let rule =
-        rules.get(&vector.gateway).ok_or_else(|| named("no rule for this gateway".to_owned()))?;
-    vector.run(rule).map_err(named)
+impl Tally {
+    /// The rest is run nevertheless.
+    fn unreadable(&mut self, why: &anyhow::Error) {
+        self.unreadable = true;
+        complain(&format!("error: {why:#}"));
+    }
+}
+
+fn run_one(vector: &Vector, rules: &BTreeMap<String, Rule>) -> Result<(), String> {
+    vector.run(rules.get(&vector.gateway).ok_or("no rule for this gateway")?)
 }

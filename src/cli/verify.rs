@@ -4,7 +4,7 @@ use std::io::{Read as _, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::app::wall_clock;
@@ -13,7 +13,8 @@ use crate::cli::{Exit, complain, given};
 use crate::engine::Bound;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::reason::{Reason, Reject};
-use crate::engine::verdict::{Accepted, Verdict};
+use crate::engine::verdict::{Accepted, Reply, Verdict};
+use crate::server::refusal;
 
 /// Bytes of a request file.
 const REQUEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -69,7 +70,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let judge = Judge { bound: &bound, message: &message, now, remote_addr: args.remote_addr };
     let verdict = judge.with(&message.body);
     if args.json {
-        writeln!(out, "{}", as_json(&verdict, now)?)?;
+        writeln!(out, "{}", as_json(&verdict, &judge)?)?;
     } else {
         print(&verdict, &judge, out)?;
     }
@@ -83,12 +84,13 @@ fn read(args: &Args) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let path = args.request.display();
     if args.request.as_os_str() == "-" {
-        std::io::stdin().take(REQUEST_BYTES_MAX).read_to_end(&mut bytes)?;
+        std::io::stdin().take(REQUEST_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     } else {
         std::fs::File::open(&args.request)
-            .and_then(|file| file.take(REQUEST_BYTES_MAX).read_to_end(&mut bytes))
+            .and_then(|file| file.take(REQUEST_BYTES_MAX + 1).read_to_end(&mut bytes))
             .with_context(|| format!("cannot read {path}"))?;
     }
+    ensure!(bytes.len() as u64 <= REQUEST_BYTES_MAX, "{path}: more than {REQUEST_BYTES_MAX} bytes");
     Ok(bytes)
 }
 
@@ -143,6 +145,7 @@ fn print(verdict: &Verdict, judge: &Judge<'_>, out: &mut dyn Write) -> Result<()
             if let (Reason::SignatureMismatch, Some(what)) = (*reason, judge.diagnosis()) {
                 writeln!(out, "hint: {what}; without that the signature is right")?;
             }
+            print_reply(&refusal(*reason, judge.bound.replies()), out)?;
         }
         Verdict::Accepted(Accepted { events, reply }) => {
             writeln!(out, "accepted")?;
@@ -150,38 +153,41 @@ fn print(verdict: &Verdict, judge: &Judge<'_>, out: &mut dyn Write) -> Result<()
                 let json: Value = serde_json::from_slice(&event.to_canonical_json(judge.now))?;
                 writeln!(out, "{json:#}")?;
             }
-            let content_type = reply.content_type.as_deref().unwrap_or("no content type");
-            writeln!(
-                out,
-                "reply: {} ({content_type}) `{}`",
-                reply.status,
-                reply.body.escape_ascii()
-            )?;
+            print_reply(reply, out)?;
         }
     }
     Ok(())
 }
 
-fn as_json(verdict: &Verdict, now: UnixSeconds) -> Result<Value> {
+fn print_reply(reply: &Reply, out: &mut dyn Write) -> Result<()> {
+    let Reply { status, content_type, body } = reply;
+    let content_type = content_type.as_deref().unwrap_or("no content type");
+    writeln!(out, "reply: {status} ({content_type}) `{}`", body.escape_ascii())?;
+    Ok(())
+}
+
+fn as_json(verdict: &Verdict, judge: &Judge<'_>) -> Result<Value> {
     Ok(match verdict {
         Verdict::Rejected(Reject { reason, at }) => {
-            json!({ "verdict": "rejected", "reason": reason.as_str(), "at": at })
+            let reply = reply_json(&refusal(*reason, judge.bound.replies()))?;
+            json!({ "verdict": "rejected", "reason": reason.as_str(), "at": at, "reply": reply })
         }
         Verdict::Accepted(Accepted { events, reply }) => {
             let events = events
                 .iter()
-                .map(|event| serde_json::from_slice::<Value>(&event.to_canonical_json(now)))
+                .map(|event| serde_json::from_slice::<Value>(&event.to_canonical_json(judge.now)))
                 .collect::<Result<Vec<_>, _>>()?;
             json!({
                 "verdict": "accepted",
                 "event": events.first(),
                 "events": events,
-                "reply": {
-                    "status": reply.status,
-                    "content_type": reply.content_type,
-                    "body": std::str::from_utf8(&reply.body)?,
-                },
+                "reply": reply_json(reply)?,
             })
         }
     })
+}
+
+fn reply_json(Reply { status, content_type, body }: &Reply) -> Result<Value> {
+    let body = std::str::from_utf8(body)?;
+    Ok(json!({ "status": status, "content_type": content_type, "body": body }))
 }

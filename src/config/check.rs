@@ -132,7 +132,7 @@ pub(super) fn header(text: &str) -> Result<String, String> {
 }
 
 /// `env:NAME` or `file:PATH`; `None` where the text is neither.
-pub(super) fn reference(text: &str) -> Option<Result<SecretRef, String>> {
+pub fn reference(text: &str) -> Option<Result<SecretRef, String>> {
     if let Some(name) = text.strip_prefix("env:") {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let good = name.chars().all(plain) && !name.starts_with(|c: char| c.is_ascii_digit());

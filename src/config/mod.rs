@@ -12,6 +12,8 @@ use std::time::Duration;
 use crate::text::node::Node;
 use crate::text::problem::{Place, Problems};
 
+pub use check::reference;
+
 /// Parses and compiles `countersign.yaml`, or says everything that is wrong with it. `file` is its
 /// name in problems. No literal parameter is ever shown in them.
 pub fn parse(text: &str, file: &str) -> Result<Config, Problems> {

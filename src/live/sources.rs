@@ -83,7 +83,7 @@ impl Sources {
 
     /// The secret itself, never empty; `base` is the configuration's folder. The error names where
     /// it should be.
-    pub(super) fn secret(&mut self, base: &Path, from: &SecretRef) -> Result<Secret, String> {
+    pub fn secret(&mut self, base: &Path, from: &SecretRef) -> Result<Secret, String> {
         let (bytes, place) = match from {
             SecretRef::Env(name) => {
                 let place = format!("environment variable {name}");

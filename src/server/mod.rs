@@ -27,6 +27,7 @@ use tokio::sync::{Semaphore, watch};
 
 pub use ingress::Ingress;
 pub use refusal::Refusal;
+pub use respond::refusal;
 
 use crate::config::Limits;
 use crate::metrics::Metrics;

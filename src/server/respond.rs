@@ -15,6 +15,9 @@ use crate::metrics::Outcome;
 /// The body of every refusal, whatever its reason: the sender learns nothing from it.
 const REFUSED: &[u8] = b"refused\n";
 
+/// Its content type.
+const PLAIN: &str = "text/plain";
+
 /// Seconds after which a gateway should come again.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("60");
 
@@ -84,24 +87,38 @@ pub(super) fn outcome(refusal: Refusal) -> Outcome {
 /// The answer to a refusal: the rule's own where it has one for the case.
 pub(super) fn refused(refusal: Refusal, replies: Option<&Replies>) -> Response<Full<Bytes>> {
     let (status, ask, _) = table(refusal);
-    let own = replies.and_then(|replies| match ask {
-        Ask::GiveUp => replies.refused.as_deref(),
-        Ask::GoAway => None,
-        Ask::TryAgain => replies.try_again.as_deref(),
-    });
-    if let Some(own) = own {
+    if let Some(own) = replies.and_then(|replies| own(ask, replies)) {
         return reply(own);
     }
     let mut response = Response::new(Full::new(Bytes::from_static(REFUSED)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PLAIN));
     match ask {
         Ask::GiveUp => {}
         Ask::GoAway => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
         Ask::TryAgain => drop(headers.insert(RETRY_AFTER, RETRY_SECONDS)),
     }
     response
+}
+
+/// What the sender of a callback is told that was rejected, for those who judge without a server.
+pub fn refusal(reason: Reason, replies: &Replies) -> Reply {
+    let (status, ask, _) = table(Refusal::Judged(reason));
+    own(ask, replies).cloned().unwrap_or_else(|| Reply {
+        status: status.as_u16(),
+        content_type: Some(PLAIN.to_owned()),
+        body: REFUSED.to_vec(),
+    })
+}
+
+/// The rule's own answer, where it has one for the case.
+fn own(ask: Ask, replies: &Replies) -> Option<&Reply> {
+    match ask {
+        Ask::GiveUp => replies.refused.as_deref(),
+        Ask::GoAway => None,
+        Ask::TryAgain => replies.try_again.as_deref(),
+    }
 }
 
 /// An answer as the rule has it.

@@ -80,7 +80,8 @@ fn check_names_every_problem_of_every_file_with_its_place_and_what_to_do() {
         "listen: [ { address: 127.0.0.1:0 } ]\nroutes:\n  - { path: here, gateway: stripe, upstream: nobody, forward: { as: original } }\n",
     );
     let at = |name: &str| folder.at(name).display().to_string();
-    let output = countersign(&["check", &at("stripe.yaml"), &at("countersign.yaml")]);
+    let (rule, config) = (at("stripe.yaml"), at("countersign.yaml"));
+    let output = countersign(&["check", "/nowhere.yaml", &rule, &rule, &config]);
     let (code, _, err) = said(&output);
     assert_eq!(code, 2);
     for wanted in [
@@ -92,10 +93,139 @@ fn check_names_every_problem_of_every_file_with_its_place_and_what_to_do() {
         "did you mean `stripe-signature`?",
         "countersign.yaml:3:",
         "nobody",
+        "cannot read /nowhere.yaml",
     ] {
         assert!(err.contains(wanted), "expected {wanted:?} in:\n{err}");
     }
     assert!(!err.contains("whsec_5Wb"), "an example's secret in:\n{err}");
+    assert_eq!(err.matches("unknown key `titel`").count(), 1, "a file named twice:\n{err}");
+}
+
+#[test]
+fn check_of_a_configuration_shows_its_rules_and_names_the_secret_that_is_missing() {
+    let folder = Folder::new();
+    folder.write(
+        "countersign.yaml",
+        "listen: [ { address: 127.0.0.1:0 } ]\nupstreams: { shop: { print: events } }\nroutes:\n  \
+         - path: /s\n    gateway: stripe\n    params: { signing_secrets: env:NOT_SET_ANYWHERE }\n    \
+         upstream: shop\n    forward: { as: canonical, to: / }\n",
+    );
+    let output =
+        countersign(&["check", "--config", folder.at("countersign.yaml").to_str().unwrap()]);
+    let (code, out, _) = said(&output);
+    assert_eq!(code, 0, "only its own route is out of service");
+    assert!(out.contains("rules/stripe.yaml: stripe (Stripe)"), "{out}");
+    assert!(out.contains("OUT OF SERVICE: parameter `signing_secrets`: environment variable NOT_SET_ANYWHERE is not set"), "{out}");
+}
+
+/// Ends with the exit code, its output going to a reader that has left.
+fn unheard(args: &[&str], input: &[u8]) -> Option<i32> {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).ok();
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn a_rejection_that_nobody_hears_is_no_acceptance() {
+    let request = printed(&["stripe"]);
+    let args = ["verify", "stripe", "--request", "-", "--param", "signing_secrets=whsec_another"];
+    assert_eq!(unheard(&args, &request), Some(2));
+}
+
+#[test]
+fn verify_refuses_a_request_that_is_too_large_or_that_the_daemon_would_not_read() {
+    let request = text(&printed(&["stripe"])).to_owned();
+    let twice = request.replace("Connection: close", "Content-Length: 1");
+    let spaced = request.replace("stripe-signature:", "stripe-signature :");
+    let large = format!("POST / HTTP/1.1\n\n{}", "a".repeat(16 * 1024 * 1024));
+    for (request, wanted) in [
+        (twice, "Content-Length comes twice"),
+        (spaced, "white space in, or instead of, the name of a header"),
+        (large, "more than 16777216 bytes"),
+    ] {
+        let args = ["verify", "stripe", "--request", "-", "--param", SECRET];
+        let output = countersign_with(&args, request.as_bytes());
+        let (code, out, err) = said(&output);
+        assert_eq!((code, out), (2, ""));
+        assert!(err.contains(wanted), "expected {wanted:?} in:\n{err}");
+    }
+}
+
+#[test]
+fn what_send_prints_verify_accepts_for_every_example_that_can_be_signed() {
+    let mut round_trips = 0;
+    for (gateway, source) in countersign::rule::shipped() {
+        let Ok(rule) = countersign::rule::compile(gateway, source) else { panic!("{gateway}") };
+        for example in rule.accepted_examples() {
+            let params: Vec<String> = example
+                .params
+                .names()
+                .flat_map(|name| example.params.values(name).iter().map(move |value| (name, value)))
+                .flat_map(|(name, value)| {
+                    ["--param".to_owned(), format!("{name}={}", text(value.expose()))]
+                })
+                .collect();
+            let params: Vec<&str> = params.iter().map(String::as_str).collect();
+            // Under parameters that are given nothing is sent but what was signed anew.
+            let send = [
+                "send",
+                gateway,
+                "--example",
+                &example.name,
+                "--print",
+                "--to",
+                "http://pay.example/hook",
+            ];
+            let output = countersign(&[&send[..], &params].concat());
+            let (code, _, err) = said(&output);
+            if code == 2 {
+                assert!(err.contains("only the gateway can sign this"), "{gateway}: {err}");
+                assert_eq!(*gateway, "paysera", "all others sign with a shared secret: {err}");
+                continue;
+            }
+            let verify = ["verify", gateway, "--request", "-", "--json"];
+            let verified = countersign_with(&[&verify[..], &params].concat(), &output.stdout);
+            let (code, out, err) = said(&verified);
+            assert_eq!(code, 0, "{gateway}, {}: {out}{err}", example.name);
+            jsonschema::validate(&json(event::SCHEMA), &json(out)["event"]).unwrap();
+            round_trips += 1;
+        }
+    }
+    assert!(round_trips > 10, "{round_trips}");
+}
+
+#[test]
+fn send_passes_over_what_only_the_gateway_can_sign_and_says_so() {
+    let args = ["--param", "mode=both", "--to", "http://pay.example/hook", "--print"];
+    let output = countersign(&[&["send", "paysera"], &args[..]].concat());
+    let (code, _, err) = said(&output);
+    assert_eq!(code, 2, "there is no other");
+    assert!(err.contains("not sent: example `all three signatures, both kinds demanded`"), "{err}");
+    assert!(err.contains("only the gateway can sign this"), "{err}");
+
+    let args = ["--param", "signature_in=query", "--to", "http://pay.example/hook", "--print"];
+    let output = countersign(&[&["send", "smartexpay"], &args[..]].concat());
+    let (code, out, err) = said(&output);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("not genuine under these parameters: signature_missing"), "{err}");
+    assert!(out.starts_with("POST /hook?hash="), "the example that fits: {out}");
+}
+
+#[test]
+fn send_to_nobody_is_a_no() {
+    // The discard port: nobody listens there.
+    let output = countersign(&["send", "stripe", "--to", "http://127.0.0.1:9/"]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, out), (1, ""));
+    assert!(err.contains("cannot connect to 127.0.0.1:9"), "{err}");
 }
 
 #[test]
@@ -139,7 +269,19 @@ fn test_counts_on_its_last_line_and_names_what_fails() {
     assert!(out.contains("bad.jsonl:3: acme/age_299: no rule for this gateway"), "{out}");
     assert!(out.lines().last().unwrap().ends_with(" passed, 2 failed"), "{out}");
 
-    assert_eq!(countersign(&["test", "--vectors", "/nowhere.jsonl"]).status.code(), Some(2));
+    folder.write("mixed.jsonl", format!("{line}\n\nno JSON\n"));
+    let mixed = folder.at("mixed.jsonl").display().to_string();
+    for args in [
+        &["test", "--vectors", "/nowhere.jsonl", &mixed],
+        &["test", "/nowhere.yaml", "--vectors", &mixed],
+    ] {
+        let output = countersign(args);
+        let (code, out, err) = said(&output);
+        assert_eq!(code, 2, "what cannot be read was not tested");
+        assert!(err.contains("cannot read /nowhere"), "{err}");
+        assert!(err.contains("mixed.jsonl:3: "), "{err}");
+        assert!(out.lines().last().unwrap().ends_with(" passed, 0 failed"), "the rest runs: {out}");
+    }
 }
 
 const SECRET: &str = "signing_secrets=whsec_5WbX2kqnHnb1ZK9uT0cQeR7vLyAj3Dp4";
@@ -175,6 +317,8 @@ fn verify_accepts_rejects_and_complains_by_its_exit_code() {
     let (code, out, _) = said(&output);
     assert_eq!(code, 1);
     assert_eq!(json(out)["reason"], "signature_mismatch");
+    assert_eq!(json(out)["reply"]["status"], 401);
+    assert_eq!(json(out)["reply"]["body"], "refused\n");
 
     let output = verify(&["--param", SECRET, "--at", "1760000000"]);
     let (code, out, _) = said(&output);
@@ -187,7 +331,12 @@ fn verify_accepts_rejects_and_complains_by_its_exit_code() {
     for (params, wanted) in [
         (&[][..], "parameter `signing_secrets` is missing"),
         (&["--param", "signing_secret=x"][..], "did you mean `signing_secrets`?"),
-        (&["--param", "signing_secrets=@/nowhere"][..], "cannot read /nowhere"),
+        (
+            &["--param", "signing_secrets=@/nowhere"][..],
+            "parameter `signing_secrets`: file /nowhere: it does not exist",
+        ),
+        (&["--param", "whsec_5Wb_that_lost_its_name"][..], "expected NAME=VALUE"),
+        (&["--param", "=whsec_5Wb"][..], "expected NAME=VALUE"),
         (&["--param", SECRET, "--param", "max_age=soon"][..], "expected a whole number of seconds"),
     ] {
         let output = verify(params);
