@@ -1,8 +1,5 @@
 //! The admin listener.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use countersign::config::Mode;
 
 use crate::support::*;
@@ -34,35 +31,6 @@ async fn metrics_are_served_in_the_text_format() {
     assert!(told.body.contains("countersign_route_ready{route=\"pay\"} 0\n"), "{told:?}");
     assert!(told.body.contains("\nprocess_cpu_seconds_total "), "{told:?}");
     assert!(told.body.contains("countersign_config_generation 1\n"), "{told:?}");
-}
-
-#[tokio::test]
-async fn promtool_has_nothing_to_say_about_the_metrics() {
-    let stub = Stub::start(&[OK]).await;
-    let routes = vec![route("/watch/", Mode::Observe, original(&[]), upstream(stub.target()))];
-    let running = daemon(limits(), routes).await;
-    tell(running.addresses[0], post("/watch/", "", "a=1")).await.unwrap();
-    let mut promtool = match Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-    {
-        Ok(promtool) => promtool,
-        Err(error) => {
-            #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-            {
-                eprintln!("SKIPPED: promtool: {error}");
-            }
-            return;
-        }
-    };
-    promtool.stdin.take().unwrap().write_all(&running.metrics.text().unwrap()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    assert_eq!(String::from_utf8(said).unwrap(), "");
-    assert!(output.status.success());
 }
 
 #[tokio::test]
