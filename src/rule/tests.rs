@@ -59,6 +59,13 @@ fn problems(from: &str, to: &str) -> String {
     }
 }
 
+/// The change leaves a rule that compiles.
+#[track_caller]
+fn compiles(from: &str, to: &str) {
+    let found = problems(from, to);
+    assert!(found.is_empty(), "{found}");
+}
+
 #[track_caller]
 fn check(from: &str, to: &str, wanted: &[&str]) {
     let found = problems(from, to);
@@ -160,7 +167,6 @@ fn law_3_a_fact_that_no_proof_covers_does_not_compile() {
         "order_id: field.note\n",
         &["no proof covers `field.note`", "`order_id`"],
     );
-    check("sum: { pattern", "sum: { in: query, pattern", &[]);
     check(
         "  order_id: field.order\n",
         "  order_id: field.order\n  event_id: field.note\n",
@@ -202,7 +208,7 @@ fn law_3_what_may_be_unsigned_says_why_and_is_marked() {
 #[test]
 fn law_4_parts_that_can_be_cut_in_two_ways_do_not_compile() {
     // One part with the separator in it can still be found from both ends; two cannot.
-    check("order: { pattern: \"[0-9]+\" }", "order: { pattern: \"[0-9;]+\" }", &[]);
+    compiles("order: { pattern: \"[0-9]+\" }", "order: { pattern: \"[0-9;]+\" }");
     check(
         "order: { pattern: \"[0-9]+\" }\n    sum: { pattern: \"[0-9.]+\" }",
         "order: { pattern: \"[0-9;]+\" }\n    sum: { pattern: \"[0-9.;]+\" }",
@@ -234,10 +240,9 @@ fn law_5_an_example_that_comes_out_otherwise_does_not_compile() {
 
 #[test]
 fn law_5_a_variant_that_no_example_shows_does_not_compile() {
-    check(
+    compiles(
         "  secret: { type: secret }\n",
         "  secret: { type: secret }\n  place: { type: choice, of: [body, query], default: body }\n",
-        &[],
     );
     let text = acme()
         .replace(
@@ -265,7 +270,11 @@ fn law_5_a_rule_that_accepts_a_forgery_does_not_load_and_names_it() {
 
 #[test]
 fn law_6_an_amount_is_exact_or_refused() {
-    check("sum: \"12.50\"", "sum: \"12.505\"", &["was rejected: signature_mismatch"]);
+    // Genuinely signed by the same key, and half a cent too exact.
+    let sign = "8c5903548dcae182c9a03626d2b822446102b56c22f7a90e91f88ce5890b44e5";
+    let text = acme().replace("sum: \"12.50\"", "sum: \"12.505\"").replace(SIGN, sign);
+    let found = compile("acme.yaml", &text).err().expect("no such amount").render(&text);
+    assert!(found.contains("was rejected: field_malformed (field.sum)"), "{found}");
     check("unit: major", "unit: cents", &["choose one of `major`, `minor`"]);
     check("unit: major }", "unit: minor, codes: any }", &["minor units need ISO 4217 codes"]);
 }
@@ -286,5 +295,5 @@ fn law_7_unknown_is_never_money() {
 fn names_of_yaml_itself_are_no_way_around() {
     check("gateway: acme", "gateway: Acme/1", &["a rule's name is lower-case"]);
     check("gateway: acme", "gateway: acme\ngateway: acme", &["acme.yaml:2:1"]);
-    check("params:\n", "params: &p\n", &[]);
+    compiles("params:\n", "params: &p\n");
 }
