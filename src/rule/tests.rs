@@ -132,6 +132,18 @@ fn law_1_all_problems_come_at_once() {
 }
 
 #[test]
+fn a_broken_proof_is_one_problem_and_not_one_for_each_fact() {
+    for (from, to) in [
+        ("tag: field.sign", "tag: field.sing"),
+        ("algorithm: sha256", "algorithm: sha265"),
+        ("key: param.secret", "key: param.secert"),
+    ] {
+        let found = problems(from, to);
+        assert_eq!(found.matches(": error: ").count(), 1, "{found}");
+    }
+}
+
+#[test]
 fn law_2_a_rule_without_a_proof_does_not_compile() {
     let text = acme();
     let (start, end) = (text.find("proofs:").unwrap(), text.find("guards:").unwrap());

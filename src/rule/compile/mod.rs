@@ -121,7 +121,12 @@ fn variant(
         let expr = fresh.time.clone();
         uses.push(Use { fact: "fresh", place: place_of("fresh"), expr });
     }
-    let (proofs, nodes): (Vec<Proof>, Vec<&Node>) = proofs_and_nodes.into_iter().unzip();
+    // What is covered hangs on the proofs and the payload. Where one of them is broken, that has been
+    // said, and every fact would only echo it.
+    let (proofs, nodes): (Vec<Proof>, Vec<&Node>) = proofs_and_nodes?.into_iter().unzip();
+    if payload_node.is_some() && payload.is_none() {
+        return None;
+    }
     tags_may_be_missing(&proofs, &mut request);
     let covered = coverage::covered(&proofs, &request, payload.as_ref());
     for (proof, node) in proofs.iter().zip(nodes) {

@@ -22,16 +22,17 @@ pub(super) fn has_decrypt(root: &Node, choices: &Choices<'_>) -> bool {
     proofs.iter().filter_map(kind).any(|(kind, node)| kind == "decrypt" && choices.apply(node))
 }
 
-/// The proofs of this variant, each with the node that it was compiled from.
+/// The proofs of this variant, each with the node that it was compiled from. `None`: there is none,
+/// or one of them is broken, so nobody can say what is covered.
 pub(super) fn proofs<'n>(
     root: &'n Node,
     choices: &Choices<'_>,
     names: &mut Names<'_>,
-) -> Vec<(Proof, &'n Node)> {
+) -> Option<Vec<(Proof, &'n Node)>> {
     let mut all = Vec::new();
     for (kind, node) in root.get("proofs").map_or(&[][..], Node::items).iter().filter_map(kind) {
         if choices.apply(node) {
-            all.extend(proof(kind, node, names).map(|proof| (proof, node)));
+            all.push(proof(kind, node, names).map(|proof| (proof, node)));
         }
     }
     if all.is_empty() && root.get("proofs").is_some() {
@@ -43,7 +44,7 @@ pub(super) fn proofs<'n>(
         };
         names.problems.add(place, message);
     }
-    all
+    all.into_iter().collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
 }
 
 fn proof(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Proof> {
