@@ -7,6 +7,7 @@ pub mod cipher;
 pub mod digest;
 pub mod encoding;
 pub mod event;
+pub mod exchange;
 pub mod form;
 pub mod inbound;
 pub mod json;
