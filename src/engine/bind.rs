@@ -3,15 +3,21 @@
 
 use std::sync::Arc;
 
+use crate::engine::certificate;
 use crate::engine::cipher::Opener;
 use crate::engine::digest::{HashAlgorithm, Hmacer};
-use crate::engine::event::Proven;
+use crate::engine::event::{Proven, Strength};
+use crate::engine::net::Network;
 use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
-use crate::engine::plan::{Algorithms, Expr, Plan, Proof, Ref, Scheme, TagProof};
-use crate::engine::proof::{Alternative, BoundDecrypt, BoundProof, BoundTag, How};
-use crate::engine::scope;
+use crate::engine::plan::{
+    Algorithms, ExchangePlan, Expr, KeySource, Plan, Proof, Ref, ReplyPlan, Scheme, TagProof,
+};
+use crate::engine::proof::{
+    Alternative, BoundConfirm, BoundDecrypt, BoundProof, BoundTag, FromCertificate, How,
+};
 use crate::engine::secret::Secret;
-use crate::engine::signature::PublicKey;
+use crate::engine::signature::{PublicKey, SignatureAlgorithm};
+use crate::engine::step;
 
 /// A compiled rule: its parameters, and a plan for each way that choices among them can turn out.
 #[derive(Clone, Debug)]
@@ -35,6 +41,8 @@ pub struct Variant {
     pub needs: Vec<usize>,
     /// The plan.
     pub plan: Arc<Plan>,
+    /// What its proofs are worth for what money hangs on.
+    pub strength: Strength,
 }
 
 /// The parts of a bound rule; `engine::Bound` wraps them.
@@ -43,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) params: Vec<Vec<Secret>>,
     pub(crate) proofs: Vec<BoundProof>,
     pub(crate) max_ages: Vec<Option<i64>>,
+    pub(crate) reply_tag: Option<BoundTag>,
+    pub(crate) question_tags: Vec<Option<BoundTag>>,
     pub(crate) keys: Vec<String>,
     pub(crate) needs: Vec<usize>,
 }
@@ -80,7 +90,7 @@ pub(crate) fn bind(
         return Err(errors);
     }
     let plan = Arc::clone(&variant.plan);
-    let binder = Binder { specs: &rule.params, params: &params };
+    let binder = Binder { specs: &rule.params, params: &params, exchanges: &plan.exchanges };
     let mut proofs = Vec::with_capacity(plan.proofs.len());
     for proof in &plan.proofs {
         match binder.proof(proof) {
@@ -88,6 +98,15 @@ pub(crate) fn bind(
             Err(error) => errors.push(error),
         }
     }
+    let mut tag_of = |reply: &ReplyPlan| match reply {
+        ReplyPlan::Made(body) => body.tag.as_ref().and_then(|tag| {
+            binder.tag(tag).inspect_err(|error| errors.push(error.clone())).ok()
+        }),
+        ReplyPlan::Fixed(_) | ReplyPlan::Relayed(_) => None,
+    };
+    let reply_tag = tag_of(&plan.replies.accepted);
+    let question_tags =
+        plan.questions.iter().map(|question| tag_of(&question.reply)).collect::<Vec<_>>();
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -98,7 +117,7 @@ pub(crate) fn bind(
     let max_ages = plan.fresh.iter().map(|fresh| seconds(fresh.max_age)).collect();
     let keys = key_names(&proofs);
     let needs = variant.needs.clone();
-    Ok(Parts { plan, params, proofs, max_ages, keys, needs })
+    Ok(Parts { plan, params, proofs, max_ages, reply_tag, question_tags, keys, needs })
 }
 
 fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {
@@ -169,11 +188,50 @@ fn choose<'r>(
 struct Binder<'b> {
     specs: &'b [ParamSpec],
     params: &'b [Vec<Secret>],
+    exchanges: &'b [ExchangePlan],
 }
 
 impl Binder<'_> {
     fn proof(&self, proof: &Proof) -> Result<BoundProof, BindError> {
         match proof {
+            Proof::Basic { user, password } => {
+                let one = |expr: &Expr| -> Result<Secret, BindError> {
+                    let keys = self.keys(expr)?.into_iter().next();
+                    keys.map(|(_, secret)| secret)
+                        .ok_or_else(|| self.fault(expr, "expected one value".to_owned()))
+                };
+                let (name, password_value) = self
+                    .keys(password)?
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| self.fault(password, "expected a password".to_owned()))?;
+                let user = one(user)?;
+                let pair = [user.expose(), b":", password_value.expose()].concat();
+                let proven = proven("basic", name, Strength::Weak);
+                Ok(BoundProof::Basic { credentials: Secret::new(pair), proven })
+            }
+            Proof::Confirm { exchange, when, vouches: _ } => {
+                let name = self.exchanges.get(*exchange).map_or("", |exchange| &exchange.name);
+                let proven = proven("confirmed", name.to_owned(), Strength::Strong);
+                let (exchange, when) = (*exchange, when.clone());
+                Ok(BoundProof::Confirm(BoundConfirm { exchange, when, proven }))
+            }
+            Proof::Source { networks, proxies } => {
+                let name =
+                    self.specs.get(*networks).map_or_else(String::new, |spec| spec.name.clone());
+                Ok(BoundProof::Source {
+                    networks: self.networks(*networks),
+                    proxies: proxies.map_or_else(Vec::new, |index| self.networks(index)),
+                    proven: proven("source", name, Strength::Weak),
+                })
+            }
+            Proof::Token { place, secret } => {
+                let values = self.keys(secret)?.into_iter();
+                let values = values
+                    .map(|(name, secret)| (secret, proven("token", name, Strength::Weak)))
+                    .collect();
+                Ok(BoundProof::Token { place: place.clone(), values })
+            }
             Proof::Tag(tag) => self.tag(tag).map(BoundProof::Tag),
             Proof::FirstPresent(tags) => tags
                 .iter()
@@ -189,21 +247,20 @@ impl Binder<'_> {
                 let expected = format!("expected a key of {} bytes", cipher.key_bytes());
                 let opener = Opener::new(*cipher, bytes.expose())
                     .ok_or_else(|| self.fault(key, expected))?;
-                let proven = Proven { kind: cipher.as_str(), key: name.into(), weak: false };
+                let proven = proven(cipher.as_str(), name, Strength::Strong);
                 Ok(BoundProof::Decrypt(BoundDecrypt { from: from.clone(), proven, opener }))
             }
         }
     }
 
     fn tag(&self, tag: &TagProof) -> Result<BoundTag, BindError> {
-        let TagProof { scheme, over, tag, encoding, weak: _ } = tag;
         let mut alternatives = Vec::new();
-        match scheme {
+        match &tag.scheme {
             Scheme::Digest(algorithms) => {
-                for (position, name) in self.secrets_of(over) {
+                for (position, name) in self.secrets_of(tag) {
                     for algorithm in self.algorithms(algorithms)? {
-                        let (kind, weak) = (algorithm.digest_kind(), algorithm.is_weak_digest());
-                        let proven = Proven { kind, key: name.as_str().into(), weak };
+                        let strength = algorithm.digest_strength();
+                        let proven = proven(algorithm.digest_kind(), name.clone(), strength);
                         let how = How::Digest(algorithm, position);
                         alternatives.push(Alternative { proven, how });
                     }
@@ -212,26 +269,67 @@ impl Binder<'_> {
             Scheme::Hmac { algorithms, key } => {
                 for (position, (name, bytes)) in self.keys(key)?.into_iter().enumerate() {
                     for algorithm in self.algorithms(algorithms)? {
-                        let (kind, weak) = (algorithm.hmac_kind(), algorithm.is_weak_hmac());
-                        let proven = Proven { kind, key: name.as_str().into(), weak };
-                        let how =
-                            How::Hmac(Box::new(Hmacer::new(algorithm, bytes.expose())), position);
+                        let strength = algorithm.hmac_strength();
+                        let proven = proven(algorithm.hmac_kind(), name.clone(), strength);
+                        let hmacer = Hmacer::new(algorithm, bytes.expose());
+                        let how = How::Hmac(Box::new(hmacer), position);
                         alternatives.push(Alternative { proven, how });
                     }
                 }
             }
-            Scheme::Signature { algorithm, key } => {
-                for (name, pem) in self.keys(key)? {
-                    let public = PublicKey::from_pem(*algorithm, pem.expose())
+            Scheme::Signature { algorithm, key: KeySource::Param(key) } => {
+                for (name, text) in self.keys(key)? {
+                    let public = PublicKey::from_text(*algorithm, text.expose())
                         .map_err(|expected| self.fault(key, expected))?;
-                    let (kind, weak) = (algorithm.as_str(), algorithm.is_weak());
-                    let proven = Proven { kind, key: name.into(), weak };
+                    let proven = proven(algorithm.as_str(), name, tag.strength(*algorithm));
                     alternatives.push(Alternative { proven, how: How::Signature(public) });
                 }
             }
+            Scheme::Signature { algorithm, key: KeySource::Certificate { .. } } => {
+                alternatives.extend(self.certificate(tag, *algorithm)?);
+            }
         }
-        let (tag, over) = (tag.clone(), over.clone());
-        Ok(BoundTag { tag, encoding: *encoding, over, alternatives })
+        let of_items = tag.is_of_items();
+        Ok(BoundTag { tag: tag.clone(), of_items, alternatives })
+    }
+
+    fn certificate(
+        &self,
+        tag: &TagProof,
+        algorithm: SignatureAlgorithm,
+    ) -> Result<Option<Alternative>, BindError> {
+        let Scheme::Signature { key: KeySource::Certificate { exchange, roots, intermediates, common_name }, .. } =
+            &tag.scheme
+        else {
+            return Ok(None);
+        };
+        let texts = |index: usize| -> Vec<&[u8]> {
+            let values = self.params.get(index).map_or(&[][..], Vec::as_slice);
+            values.iter().map(Secret::expose).collect()
+        };
+        let trust = certificate::Trust::new(
+            &texts(*roots),
+            &intermediates.map_or_else(Vec::new, texts),
+        )
+        .map_err(|expected| self.error(*roots, expected))?;
+        let from = FromCertificate {
+            exchange: *exchange,
+            algorithm,
+            trust,
+            common_name: common_name.clone(),
+        };
+        let name = self.exchanges.get(*exchange).map_or("", |exchange| &exchange.name);
+        let proven = proven(algorithm.as_str(), name.to_owned(), tag.strength(algorithm));
+        Ok(Some(Alternative { proven, how: How::Certificate(Box::new(from)) }))
+    }
+
+    fn networks(&self, index: usize) -> Vec<Network> {
+        // Each has been checked as a value of its parameter.
+        let values = self.params.get(index).map_or(&[][..], Vec::as_slice);
+        values
+            .iter()
+            .filter_map(|value| Network::parse(std::str::from_utf8(value.expose()).ok()?))
+            .collect()
     }
 
     fn algorithms(&self, algorithms: &Algorithms) -> Result<Vec<HashAlgorithm>, BindError> {
@@ -253,8 +351,8 @@ impl Binder<'_> {
     }
 
     /// Position and name of each value of the secret among the parts of a digest.
-    fn secrets_of(&self, over: &[Expr]) -> Vec<(usize, String)> {
-        let secret = over.iter().find_map(|expr| match &expr.source {
+    fn secrets_of(&self, tag: &TagProof) -> Vec<(usize, String)> {
+        let secret = tag.values().into_iter().find_map(|expr| match &expr.source {
             Ref::Param(index) => {
                 let spec = self.specs.get(*index)?;
                 (spec.kind == ParamKind::Secret).then_some((*index, spec))
@@ -278,7 +376,7 @@ impl Binder<'_> {
             let bytes = key
                 .steps
                 .iter()
-                .try_fold(start, |bytes, step| scope::apply(*step, bytes))
+                .try_fold(start, |bytes, step| step::apply(step, bytes))
                 .ok_or_else(|| self.error(index, format!("does not fit `{}`", key.text)))?;
             keys.push((name_of(spec, position), Secret::new(bytes.into_owned())));
         }
@@ -298,6 +396,10 @@ impl Binder<'_> {
     }
 }
 
+fn proven(kind: &'static str, key: String, strength: Strength) -> Proven {
+    Proven { kind, key: key.into(), strength }
+}
+
 /// `private_key`, or `signing_secrets.0` of a list.
 fn name_of(spec: &ParamSpec, position: usize) -> String {
     if spec.list { format!("{}.{position}", spec.name) } else { spec.name.clone() }
@@ -312,6 +414,11 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
     };
     for proof in proofs {
         match proof {
+            BoundProof::Basic { proven, .. } | BoundProof::Source { proven, .. } => add(&proven.key),
+            BoundProof::Confirm(confirm) => add(&confirm.proven.key),
+            BoundProof::Token { values, .. } => {
+                values.iter().for_each(|(_, proven)| add(&proven.key));
+            }
             BoundProof::Decrypt(decrypt) => add(&decrypt.proven.key),
             BoundProof::Tag(tag) => tag.alternatives.iter().for_each(|one| add(&one.proven.key)),
             BoundProof::FirstPresent(tags) => {

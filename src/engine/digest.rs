@@ -6,11 +6,13 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use sha3::Sha3_256;
 
+use crate::engine::event::Strength;
+
 /// The longest digest here, in bytes.
 pub const TAG_BYTES_MAX: usize = 64;
 
 /// A digest algorithm.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum HashAlgorithm {
     /// RFC 1321. Collisions are cheap.
     Md5,
@@ -59,14 +61,21 @@ impl HashAlgorithm {
         }
     }
 
-    /// As a plain digest, the field no longer trusts it.
-    pub fn is_weak_digest(self) -> bool {
-        matches!(self, Self::Md5 | Self::Sha1)
+    /// What it is worth as a plain digest.
+    pub fn digest_strength(self) -> Strength {
+        match self {
+            Self::Md5 | Self::Sha1 => Strength::Weak,
+            Self::Sha256 | Self::Sha384 | Self::Sha512 | Self::Sha3_256 => Strength::Sound,
+        }
     }
 
-    /// Under HMAC, the field no longer trusts it. HMAC-SHA1 stands (RFC 6194), HMAC-MD5 does not.
-    pub fn is_weak_hmac(self) -> bool {
-        matches!(self, Self::Md5)
+    /// What it is worth under HMAC. HMAC-SHA1 stands (RFC 6194), HMAC-MD5 does not.
+    pub fn hmac_strength(self) -> Strength {
+        match self {
+            Self::Md5 => Strength::Weak,
+            Self::Sha1 => Strength::Sound,
+            Self::Sha256 | Self::Sha384 | Self::Sha512 | Self::Sha3_256 => Strength::Strong,
+        }
     }
 
     /// `digest-sha1`, for events and logs.

@@ -90,8 +90,39 @@ pub struct Proven {
     pub kind: &'static str,
     /// Parameter and position of the key that matched (`signing_secrets.0`). Never the key.
     pub key: Arc<str>,
-    /// The algorithm is one that the field no longer trusts (md5, sha1, …).
-    pub weak: bool,
+    /// What it is worth.
+    pub strength: Strength,
+}
+
+/// What a proof is worth.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Strength {
+    /// md5, sha1 or CRC-32, credentials that the sender merely knows, an address: let pass where a
+    /// gateway offers nothing better.
+    Weak,
+    /// A plain digest with a secret among its parts.
+    Sound,
+    /// HMAC, a public-key signature, authenticated encryption, the gateway's own answer over TLS.
+    Strong,
+}
+
+impl Strength {
+    /// Every strength, the least first.
+    pub const ALL: [Self; 3] = [Self::Weak, Self::Sound, Self::Strong];
+
+    /// The word in configurations, events and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Weak => "weak",
+            Self::Sound => "sound",
+            Self::Strong => "strong",
+        }
+    }
+
+    /// The strength of that word, if it is one.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|strength| strength.as_str() == word)
+    }
 }
 
 /// What one callback says. Absent facts were not said.
@@ -165,7 +196,7 @@ impl Event {
             json.open();
             json.text("key", &proof.key);
             json.text("kind", proof.kind);
-            json.bool("weak", proof.weak);
+            json.text("strength", proof.strength.as_str());
             json.close();
         }
         json.close_list();

@@ -40,6 +40,15 @@ pub enum Answer {
     Unavailable,
 }
 
+/// A question that has been asked: its name, and what became of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answered {
+    /// [`Exchange::name`].
+    pub name: Arc<str>,
+    /// The answer.
+    pub answer: Answer,
+}
+
 impl Exchange {
     /// The host part of the URL, as it was written; empty where there is none.
     pub fn host(&self) -> &str {

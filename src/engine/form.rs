@@ -137,7 +137,8 @@ pub fn encode_pairs(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     out
 }
 
-fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+/// Escapes all but letters, digits and `-._~`.
+pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

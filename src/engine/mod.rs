@@ -1,42 +1,55 @@
 //! One compiled rule judges one inbound. No async, no clock, no environment, no disk, no log, no
 //! YAML: everything that a verdict depends on is an argument.
 
+mod asking;
 pub mod bind;
 pub mod canonical;
+pub mod certificate;
+pub mod charset;
 pub mod cipher;
 pub mod digest;
+mod document;
 pub mod encoding;
 pub mod event;
 pub mod exchange;
 pub mod form;
+mod guard;
 pub mod inbound;
 pub mod json;
 pub mod money;
+pub mod net;
 mod normalize;
 pub mod pan;
 pub mod params;
+mod parts;
 pub mod pattern;
 pub mod plan;
 mod proof;
 pub mod reason;
+mod reply;
 mod request;
-mod scope;
+pub(crate) mod scope;
 pub mod secret;
-mod sign;
+pub(crate) mod sign;
 pub mod signature;
+mod step;
 pub mod time;
 pub mod value;
 pub mod verdict;
+pub mod xml;
 
 use std::sync::Arc;
 
+use asking::Stop;
 use bind::CompiledRule;
+use exchange::Answered;
 use inbound::{Inbound, UnixSeconds};
 use params::{BindError, Params};
-use plan::{Freshness, Plan};
+use plan::{Plan, QuestionAt, ReplyPlan, ReplyPlans};
 use reason::Reject;
+use scope::{Room, Scope};
 use secret::Secret;
-use verdict::{Accepted, Replies, Verdict};
+use verdict::{Accepted, Verdict};
 
 /// A rule with the parameters of one route: ready to judge.
 pub struct Bound {
@@ -45,7 +58,9 @@ pub struct Bound {
     plan: Arc<Plan>,
     params: Vec<Vec<Secret>>,
     proofs: Vec<proof::BoundProof>,
-    fresh: Vec<(Freshness, i64)>,
+    max_ages: Vec<Option<i64>>,
+    reply_tag: Option<proof::BoundTag>,
+    question_tags: Vec<Option<proof::BoundTag>>,
     keys: Vec<String>,
     needs: Vec<usize>,
 }
@@ -65,33 +80,87 @@ impl Bound {
     }
 
     fn from_parts(rule: &CompiledRule, parts: bind::Parts) -> Self {
-        let bind::Parts { plan, params, proofs, max_ages, keys, needs } = parts;
-        let fresh = plan.fresh.iter().cloned().zip(max_ages);
-        let fresh = fresh.filter_map(|(fresh, max_age)| Some((fresh, max_age?))).collect();
+        let bind::Parts {
+            plan,
+            params,
+            proofs,
+            max_ages,
+            reply_tag,
+            question_tags,
+            keys,
+            needs,
+        } = parts;
         let (gateway, rule_hash) = (rule.gateway.as_str().into(), rule.hash.as_str().into());
-        Self { gateway, rule_hash, plan, params, proofs, fresh, keys, needs }
+        Self {
+            gateway,
+            rule_hash,
+            plan,
+            params,
+            proofs,
+            max_ages,
+            reply_tag,
+            question_tags,
+            keys,
+            needs,
+        }
     }
 
-    /// Judges one inbound.
-    pub fn judge(&self, inbound: &Inbound<'_>, now: UnixSeconds) -> Verdict {
-        match self.accept(inbound, now) {
+    /// Judges one inbound, with what the gateway has answered so far. Where the verdict is a
+    /// question, ask it and judge again with the answer added.
+    pub fn judge(
+        &self,
+        inbound: &Inbound<'_>,
+        now: UnixSeconds,
+        answers: &[Answered],
+    ) -> Verdict {
+        match self.accept(inbound, now, answers) {
             Ok(accepted) => Verdict::Accepted(accepted),
-            Err(reject) => Verdict::Rejected(reject),
+            Err(Stop::Ask(exchange)) => Verdict::Ask(*exchange),
+            Err(Stop::Reject(reject)) => Verdict::Rejected(reject),
         }
     }
 
     /// The straight line of a judgement.
-    fn accept(&self, inbound: &Inbound<'_>, now: UnixSeconds) -> Result<Accepted, Reject> {
-        let reading = request::read(&self.plan.request, inbound)?;
-        let verified = proof::check(&self.proofs, &self.params, reading)?;
-        normalize::check_fresh(&self.fresh, &self.params, &verified, now)?;
+    fn accept(
+        &self,
+        inbound: &Inbound<'_>,
+        now: UnixSeconds,
+        answers: &[Answered],
+    ) -> Result<Accepted, Stop> {
+        let Self { plan, params, proofs, max_ages, question_tags: tags, .. } = self;
+        if let Some(answer) = reply::handshake(plan, tags, params, inbound, now)? {
+            return Ok(answer);
+        }
+        let reading = request::read(&plan.request, params, inbound)?;
+        let room = Room::new(plan.documents.len() + plan.exchanges.len());
+        let scope = Scope { reading: &reading, params, room: &room, item: None, now };
+        self.open_early(scope)?;
+        if let Some(answer) = reply::question(plan, tags, unproved, scope)? {
+            return Ok(answer);
+        }
+        let verified =
+            proof::check(proof::Proving { plan, proofs, max_ages, answers }, scope)?;
+        if let Some(answer) = reply::question(plan, tags, proved, verified.scope())? {
+            return Ok(answer);
+        }
         let identity = normalize::Identity { gateway: &self.gateway, rule_hash: &self.rule_hash };
-        let event = normalize::event(&self.plan, &self.params, &verified, &identity)?;
-        Ok(Accepted { events: vec![event], reply: Arc::clone(&self.plan.replies.accepted) })
+        let events = normalize::events(plan, &verified, &identity)?;
+        let accepted = &plan.replies.accepted;
+        let reply = reply::make(accepted, self.reply_tag.as_ref(), verified.scope())?;
+        Ok(Accepted { events, reply, relayed: matches!(accepted, ReplyPlan::Relayed(_)) })
+    }
+
+    /// Opens the documents that a proof looks into.
+    fn open_early<'s>(&'s self, scope: Scope<'s>) -> Result<(), Reject> {
+        let documents = self.plan.documents.iter().enumerate();
+        for (index, document) in documents.filter(|(_, document)| document.early) {
+            document::open(document, index, scope)?;
+        }
+        Ok(())
     }
 
     /// What the gateway gets, per outcome.
-    pub fn replies(&self) -> &Replies {
+    pub fn replies(&self) -> &ReplyPlans {
         &self.plan.replies
     }
 
@@ -103,5 +172,19 @@ impl Bound {
     /// `sha256:` and the hex digest of the rule's text.
     pub fn rule_hash(&self) -> &str {
         &self.rule_hash
+    }
+}
+
+fn unproved(at: &QuestionAt) -> Option<&plan::Condition> {
+    match at {
+        QuestionAt::Unproved(when) => Some(when),
+        QuestionAt::Handshake(_) | QuestionAt::Proved(_) => None,
+    }
+}
+
+fn proved(at: &QuestionAt) -> Option<&plan::Condition> {
+    match at {
+        QuestionAt::Proved(when) => Some(when),
+        QuestionAt::Handshake(_) | QuestionAt::Unproved(_) => None,
     }
 }

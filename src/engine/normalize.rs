@@ -1,4 +1,4 @@
-//! From a verified reading to the canonical event. Takes [`Verified`], never a bare reading.
+//! From a verified reading to canonical events. Takes [`Verified`], never a bare reading.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,18 +6,13 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::canonical::Writer;
-use crate::engine::event::{Amount, Event, Status};
-use crate::engine::form;
-use crate::engine::json::{self, JsonError};
+use crate::engine::event::{Amount, Event, Proven, Status};
+use crate::engine::guard::{self, amount};
 use crate::engine::money;
-use crate::engine::plan::{
-    AmountFact, Case, EventPlan, Expr, Facts, Format, Freshness, Guard, Outcome, Payload, Plan,
-    Raw, StatusRule, TimeFact,
-};
+use crate::engine::plan::{Case, EventPlan, Expr, Facts, Outcome, Plan, Raw, StatusRule};
 use crate::engine::proof::Verified;
 use crate::engine::reason::{Reason, Reject};
 use crate::engine::scope::Scope;
-use crate::engine::secret::Secret;
 use crate::engine::time;
 use crate::engine::value::Value;
 
@@ -30,142 +25,50 @@ pub(crate) struct Identity<'r> {
     pub(crate) rule_hash: &'r Arc<str>,
 }
 
-/// Opens the payload and says what it says.
-pub(crate) fn event(
-    plan: &Plan,
-    params: &[Vec<Secret>],
-    verified: &Verified<'_>,
+/// Says what a callback says: one event, or one for each item of a batch.
+pub(crate) fn events<'s>(
+    plan: &'s Plan,
+    verified: &Verified<'s>,
     identity: &Identity<'_>,
-) -> Result<Event, Reject> {
-    let scope = Scope {
-        reading: verified.reading(),
-        params,
-        decrypted: verified.decrypted(),
-        payload: None,
-    };
-    let packed;
-    let payload;
-    let scope = match &plan.payload {
-        None => scope,
-        Some(wanted) => {
-            packed = packed_bytes(wanted, scope)?;
-            payload = open(wanted, &packed)?;
-            let scope = Scope { payload: Some(&payload), ..scope };
-            check_places(wanted, scope)?;
-            scope
-        }
-    };
-    for guard in &plan.guards {
-        check_guard(guard, scope)?;
-    }
-    say(plan, scope, verified, identity)
-}
-
-/// Refuses what was signed too long ago, or is dated too far ahead.
-pub(crate) fn check_fresh(
-    fresh: &[(Freshness, i64)],
-    params: &[Vec<Secret>],
-    verified: &Verified<'_>,
-    now: i64,
-) -> Result<(), Reject> {
-    let scope = Scope {
-        reading: verified.reading(),
-        params,
-        decrypted: verified.decrypted(),
-        payload: None,
-    };
-    for (freshness, max_age) in fresh {
-        let time = instant(&freshness.time, freshness.milliseconds, scope)?
-            .ok_or_else(|| Reject::new(Reason::FieldMissing, &*freshness.time.text))?;
-        let age = now.saturating_sub(time);
-        let reason = if age > *max_age {
-            Reason::TimestampTooOld
-        } else if age < -*max_age {
-            Reason::TimestampInFuture
-        } else {
-            continue;
-        };
-        return Err(Reject::new(reason, &*freshness.time.text));
-    }
-    Ok(())
-}
-
-fn packed_bytes<'s>(payload: &'s Payload, scope: Scope<'s>) -> Result<Cow<'s, [u8]>, Reject> {
-    scope
-        .bytes(&payload.from)
-        .ok()
-        .flatten()
-        .ok_or_else(|| Reject::new(Reason::PayloadMalformed, &*payload.from.text))
-}
-
-fn open<'p>(payload: &Payload, packed: &'p [u8]) -> Result<Value<'p>, Reject> {
-    let reject = |reason| Reject::new(reason, &*payload.from.text);
-    let read = match payload.format {
-        Format::Form => form::parse_flat(packed).map_err(|_| JsonError::Malformed),
-        Format::Json => json::parse(packed),
-    };
-    match read {
-        Ok(value @ Value::Object(_)) => Ok(value),
-        Err(JsonError::DuplicateKey) => Err(reject(Reason::DuplicateField)),
-        Ok(_) | Err(_) => Err(reject(Reason::PayloadMalformed)),
-    }
-}
-
-fn check_places<'s>(payload: &'s Payload, scope: Scope<'s>) -> Result<(), Reject> {
-    for field in &payload.fields {
-        let reject = |reason| Err(Reject::new(reason, &*field.at.text));
-        match scope.text(&field.at)? {
-            None if field.optional => {}
-            None => return reject(Reason::FieldMissing),
-            Some(text) => {
-                if field.pattern.as_ref().is_some_and(|pattern| !pattern.matches(text.as_bytes())) {
-                    return reject(Reason::FieldMalformed);
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn check_guard<'s>(guard: &'s Guard, scope: Scope<'s>) -> Result<(), Reject> {
-    // An optional parameter that is not configured must meet an absent value, never any value.
-    if scope.bytes(&guard.left)? == scope.bytes(&guard.right)? {
-        Ok(())
-    } else {
-        Err(Reject::new(guard.otherwise, &*guard.left.text))
-    }
+) -> Result<Vec<Event>, Reject> {
+    verified
+        .subjects()
+        .into_iter()
+        .map(|(scope, proven)| say(plan, scope, proven, identity))
+        .collect()
 }
 
 fn say<'s>(
     plan: &'s Plan,
     scope: Scope<'s>,
-    verified: &Verified<'_>,
+    proofs: Vec<Proven>,
     identity: &Identity<'_>,
 ) -> Result<Event, Reject> {
     let EventPlan { outcome, test, dedupe, unsigned } = &plan.event;
     let (status, facts, may_credit) = outcome_of(outcome, scope)?;
-    let test = match test {
-        None => None,
-        Some(guard) => {
-            let is_test = scope.holds(&guard.when);
-            let route = scope.params.get(guard.environment).and_then(|values| values.first());
-            if is_test && route.is_none_or(|value| value.expose() != b"test") {
-                return Err(Reject::new(Reason::TestInLive, "event.test"));
-            }
-            Some(is_test)
-        }
+    let test = test.as_ref().map(|test| guard::is_test(test, scope)).transpose()?;
+    let money = |fact: Option<&'s _>| fact.map_or(Ok(None), |fact| amount(fact, scope));
+    let paid = money(facts.amount.as_ref())?;
+    let refunded_amount = money(facts.refunded_amount.as_ref())?;
+    let refunded_of = match &facts.refunded_of {
+        Some(fact) => amount(fact, scope)?,
+        None => paid.clone(),
     };
-    let amount = amount_of(facts.amount.as_ref(), scope)?;
-    let refunded_amount = amount_of(facts.refunded_amount.as_ref(), scope)?;
     let status = match status {
         StatusRule::Is(status) => status,
-        StatusRule::RefundedByAmount => by_amount(amount.as_ref(), refunded_amount.as_ref()),
+        StatusRule::RefundedByAmount => by_amount(refunded_of.as_ref(), refunded_amount.as_ref()),
+        StatusRule::SucceededByAmount => match &refunded_amount {
+            Some(refunded) if !money::is_zero(refunded) => {
+                by_amount(refunded_of.as_ref(), Some(refunded))
+            }
+            _ => Status::Succeeded,
+        },
     };
     let order_id = fact(scope.first_text(&facts.order_id)?, "event.order_id")?;
     let transaction_id = fact(scope.first_text(&facts.transaction_id)?, "event.transaction_id")?;
     let credit = may_credit && status == Status::Succeeded && test != Some(true);
-    if credit && amount.is_none() {
-        return Err(Reject::new(Reason::FieldMissing, "event.amount"));
+    if credit {
+        creditable(facts, scope, paid.as_ref())?;
     }
     if credit && order_id.is_none() && transaction_id.is_none() {
         return Err(Reject::new(Reason::FieldMissing, "event.order_id"));
@@ -182,21 +85,32 @@ fn say<'s>(
         test,
         order_id,
         transaction_id,
-        amount,
+        amount: paid,
         refunded_amount,
-        settlement_amount: amount_of(facts.settlement_amount.as_ref(), scope)?,
-        fee: amount_of(facts.fee.as_ref(), scope)?,
+        settlement_amount: money(facts.settlement_amount.as_ref())?,
+        fee: money(facts.fee.as_ref())?,
         occurred_at: match &facts.occurred_at {
             None => None,
-            Some(TimeFact { value, milliseconds }) => {
-                instant(value, *milliseconds, scope)?.map(time::rfc3339)
-            }
+            Some(time) => guard::instant(time, scope)?.map(time::rfc3339),
         },
-        proofs: verified.proven().to_vec(),
+        proofs,
         rule: Arc::clone(identity.rule_hash),
         unsigned: unsigned.clone(),
-        raw: raw(&plan.raw, plan, scope)?,
+        raw: raw(&plan.raw, scope)?,
     })
+}
+
+/// Money that comes in has an amount, and no minus sign.
+fn creditable<'s>(facts: &'s Facts, scope: Scope<'s>, paid: Option<&Amount>) -> Result<(), Reject> {
+    let (Some(fact), Some(_)) = (&facts.amount, paid) else {
+        return Err(Reject::new(Reason::FieldMissing, "event.amount"));
+    };
+    match scope.text(&fact.value)? {
+        Some(text) if text.starts_with('-') => {
+            Err(Reject::new(Reason::FieldMalformed, &*fact.value.text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The status, where the facts stand, and whether success is money.
@@ -248,32 +162,6 @@ fn fact(text: Option<Cow<'_, str>>, at: &str) -> Result<Option<String>, Reject> 
     }
 }
 
-fn amount_of<'s>(fact: Option<&'s AmountFact>, scope: Scope<'s>) -> Result<Option<Amount>, Reject> {
-    let Some(AmountFact { value, currency, rule }) = fact else { return Ok(None) };
-    let Some(text) = scope.text(value)? else { return Ok(None) };
-    let Some(code) = scope.text(currency)? else {
-        return Err(Reject::new(Reason::FieldMissing, &*currency.text));
-    };
-    money::amount(&text, &code, rule)
-        .map(Some)
-        .map_err(|_| Reject::new(Reason::FieldMalformed, &*value.text))
-}
-
-/// Unix seconds at a place.
-fn instant<'s>(
-    expr: &'s Expr,
-    milliseconds: bool,
-    scope: Scope<'s>,
-) -> Result<Option<i64>, Reject> {
-    let Some(text) = scope.text(expr)? else { return Ok(None) };
-    let malformed = || Reject::new(Reason::FieldMalformed, &*expr.text);
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(malformed());
-    }
-    let number: i64 = text.parse().map_err(|_| malformed())?;
-    Ok(Some(if milliseconds { number / 1000 } else { number }))
-}
-
 /// The same notification gives the same id: gateway, account and the rule's `dedupe` values, each
 /// with its length before it so that no two lists run together.
 fn id<'s>(
@@ -304,23 +192,25 @@ fn id<'s>(
     Ok(id)
 }
 
-fn raw(wanted: &Raw, plan: &Plan, scope: Scope<'_>) -> Result<String, Reject> {
+fn raw<'s>(wanted: &'s Raw, scope: Scope<'s>) -> Result<String, Reject> {
     let mut json = Writer::with_capacity(scope.reading.body.len() + 64);
     match wanted {
-        Raw::Payload => json.write_value(scope.payload.unwrap_or(&Value::Null)),
-        Raw::Fields(indices) => {
+        Raw::Document(index) => {
+            let document = scope.room.documents.get(*index).and_then(std::cell::OnceCell::get);
+            json.write_value(document.unwrap_or(&Value::Null));
+        }
+        Raw::Item => json.write_value(scope.item.unwrap_or(&Value::Null)),
+        Raw::Places(places) => {
             json.open();
-            for &index in indices {
-                let (Some(field), Some(Some(value))) =
-                    (plan.request.fields.get(index), scope.reading.fields.get(index))
-                else {
-                    continue;
-                };
-                let text = std::str::from_utf8(value).map_err(|_| {
-                    Reject::new(Reason::PayloadMalformed, format!("field.{}", field.name))
-                })?;
-                json.key(&field.name);
-                json.write_value(&Value::Text(Cow::Borrowed(text)));
+            for (name, expr) in places {
+                // Lists and objects are written as they are, everything else as its text.
+                if let Some(value) = scope.value(expr) {
+                    json.key(name);
+                    json.write_value(value);
+                } else if let Some(text) = scope.text(expr)? {
+                    json.key(name);
+                    json.write_value(&Value::Text(text));
+                }
             }
             json.close();
         }

@@ -1,7 +1,10 @@
 //! What an operator configures for one route: the values of a rule's parameters.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::engine::net::Network;
+use crate::engine::pattern::Pattern;
 use crate::engine::secret::Secret;
 
 /// Values by parameter name. Every value is kept like a secret, whether it is one or not.
@@ -76,12 +79,14 @@ impl std::fmt::Display for BindError {
 }
 
 /// A parameter, as a rule declares it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ParamSpec {
     /// Its name.
     pub name: String,
     /// What its values are.
     pub kind: ParamKind,
+    /// What each value looks like as a whole; `None`: anything.
+    pub pattern: Option<Arc<Pattern>>,
     /// Several values may be active, for example while a secret is being changed.
     pub list: bool,
     /// The rule does without it.
@@ -95,8 +100,12 @@ pub struct ParamSpec {
 /// What the values of a parameter are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ParamKind {
+    /// PEM certificates. Not secret.
+    Certificate,
     /// One of these words.
     Choice(Vec<String>),
+    /// An address or a network.
+    Network,
     /// A PEM public key or certificate. Not secret.
     PublicKey,
     /// A whole number of seconds.
@@ -105,6 +114,8 @@ pub enum ParamKind {
     Secret,
     /// Words that anybody may read.
     Text,
+    /// The beginning of a URL.
+    Url,
 }
 
 impl ParamSpec {
@@ -113,6 +124,11 @@ impl ParamSpec {
         let bytes = value.expose();
         if bytes.trim_ascii().is_empty() {
             return Err(BindFault::Empty);
+        }
+        let pattern = self.pattern.as_ref();
+        if let Some(pattern) = pattern.filter(|pattern| !pattern.matches(bytes)) {
+            let expected = format!("expected what matches `{}`", pattern.as_str());
+            return Err(BindFault::Malformed(expected));
         }
         let expected = match &self.kind {
             ParamKind::Choice(words) => {
@@ -133,10 +149,32 @@ impl ParamSpec {
                 }
                 "this is a placeholder, not a secret".to_owned()
             }
-            ParamKind::PublicKey | ParamKind::Text => return Ok(()),
+            ParamKind::Network => {
+                if std::str::from_utf8(bytes).ok().and_then(Network::parse).is_some() {
+                    return Ok(());
+                }
+                "expected an address or a network such as 192.0.2.0/24".to_owned()
+            }
+            ParamKind::Url => {
+                if is_url(bytes) {
+                    return Ok(());
+                }
+                "expected scheme and host, perhaps a path, no `/` at the end: https://api.example.com"
+                    .to_owned()
+            }
+            ParamKind::Certificate | ParamKind::PublicKey | ParamKind::Text => return Ok(()),
         };
         Err(BindFault::Malformed(expected))
     }
+}
+
+/// Scheme, host, perhaps a path: nothing that could move what a rule puts behind it.
+fn is_url(bytes: &[u8]) -> bool {
+    let rest = bytes.strip_prefix(b"https://").or_else(|| bytes.strip_prefix(b"http://"));
+    rest.is_some_and(|rest| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(byte);
+        !rest.is_empty() && !rest.starts_with(b"/") && !rest.ends_with(b"/") && rest.iter().all(plain)
+    })
 }
 
 /// Words that people leave standing where a secret belongs.

@@ -68,6 +68,23 @@ impl Pattern {
         end.is_some_and(|state| self.accepts(state))
     }
 
+    /// Whether that byte can occur in a value that matches.
+    pub(crate) fn may_contain(&self, byte: u8) -> bool {
+        // Every state that can be reached; from those after the byte, whether a match can follow.
+        let reach = |from: Vec<StateID>| {
+            let mut seen = std::collections::HashSet::new();
+            let mut open = from;
+            while let Some(state) = open.pop() {
+                if seen.insert(state) {
+                    open.extend((0..=u8::MAX).filter_map(|byte| self.step(state, byte)));
+                }
+            }
+            seen
+        };
+        let after = reach(vec![self.start]).into_iter().filter_map(|state| self.step(state, byte));
+        reach(after.collect()).into_iter().any(|state| self.accepts(state))
+    }
+
     pub(crate) fn start(&self) -> StateID {
         self.start
     }
@@ -108,6 +125,16 @@ mod tests {
         for (pattern, value, want) in cases {
             let pattern = Pattern::new(pattern).expect("compiles");
             assert_eq!(pattern.matches(value.as_bytes()), want, "{pattern:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_knows_which_bytes_its_values_may_contain() {
+        let cases = [("[^;]*", b';', false), ("[^;]*", b':', true), ("ab|c", b'b', true),
+            ("a[0-9]+", b'b', false), ("", b'a', false), ("a(?:b[^\\x00-\\xff])?", b'b', false)];
+        for (pattern, byte, want) in cases {
+            let compiled = Pattern::new(pattern).expect("compiles");
+            assert_eq!(compiled.may_contain(byte), want, "{pattern} {byte}");
         }
     }
 

@@ -4,44 +4,77 @@ use std::borrow::Cow;
 
 use subtle::ConstantTimeEq as _;
 
+use crate::engine::asking::{self, Stop};
+use crate::engine::certificate;
 use crate::engine::cipher::{OpenError, Opener};
 use crate::engine::digest::{Feed, HashAlgorithm, Hmacer, TAG_BYTES_MAX, Tag, digest};
+use crate::engine::document;
 use crate::engine::encoding::Encoding;
 use crate::engine::event::Proven;
-use crate::engine::plan::{Expr, Ref};
+use crate::engine::exchange::Answered;
+use crate::engine::guard;
+use crate::engine::net::{self, Network};
+use crate::engine::parts::{self, Piece};
+use crate::engine::plan::{Condition, Expr, Phase, Plan, Ref, TagProof};
 use crate::engine::reason::{Reason, Reject};
-use crate::engine::request::Reading;
-use crate::engine::scope::Scope;
+use crate::engine::scope::{Scope, walk};
 use crate::engine::secret::Secret;
-use crate::engine::signature::PublicKey;
+use crate::engine::signature::{PublicKey, SignatureAlgorithm};
+use crate::engine::value::Value;
 
-/// A reading whose proofs all hold. The fields are private to this file on purpose: mapping takes
+/// Events of one batch.
+const ITEMS_MAX: usize = 1000;
+
+/// An inbound whose proofs all hold. The fields are private to this file on purpose: mapping takes
 /// nothing else, and nothing else can make one.
-pub(crate) struct Verified<'a> {
-    reading: Reading<'a>,
-    decrypted: Option<Vec<u8>>,
+pub(crate) struct Verified<'s> {
+    scope: Scope<'s>,
+    proven: Vec<Proven>,
+    items: Option<Vec<Item<'s>>>,
+}
+
+/// A proved item of a batch.
+struct Item<'s> {
+    value: &'s Value<'s>,
     proven: Vec<Proven>,
 }
 
-impl<'a> Verified<'a> {
-    pub(crate) fn reading(&self) -> &Reading<'a> {
-        &self.reading
+impl<'s> Verified<'s> {
+    /// What can be seen beside the items of a batch.
+    pub(crate) fn scope(&self) -> Scope<'s> {
+        self.scope
     }
 
-    pub(crate) fn decrypted(&self) -> Option<&[u8]> {
-        self.decrypted.as_deref()
-    }
-
-    pub(crate) fn proven(&self) -> &[Proven] {
-        &self.proven
+    /// What each event is made of, and how that was proved: the callback, or each item of a batch.
+    pub(crate) fn subjects(&self) -> Vec<(Scope<'s>, Vec<Proven>)> {
+        match &self.items {
+            None => vec![(self.scope, self.proven.clone())],
+            Some(items) => items
+                .iter()
+                .map(|Item { value, proven }| {
+                    let scope = Scope { item: Some(value), ..self.scope };
+                    (scope, [&self.proven[..], proven].concat())
+                })
+                .collect(),
+        }
     }
 }
 
 /// A proof with its keys in it, ready to check.
 pub(crate) enum BoundProof {
+    Basic { credentials: Secret, proven: Proven },
+    Confirm(BoundConfirm),
     Decrypt(BoundDecrypt),
     FirstPresent(Vec<BoundTag>),
+    Source { networks: Vec<Network>, proxies: Vec<Network>, proven: Proven },
     Tag(BoundTag),
+    Token { place: Expr, values: Vec<(Secret, Proven)> },
+}
+
+pub(crate) struct BoundConfirm {
+    pub(crate) exchange: usize,
+    pub(crate) when: Option<Condition>,
+    pub(crate) proven: Proven,
 }
 
 pub(crate) struct BoundDecrypt {
@@ -51,9 +84,9 @@ pub(crate) struct BoundDecrypt {
 }
 
 pub(crate) struct BoundTag {
-    pub(crate) tag: Expr,
-    pub(crate) encoding: Encoding,
-    pub(crate) over: Vec<Expr>,
+    pub(crate) tag: TagProof,
+    /// It stands in, or is made of, the items of a batch.
+    pub(crate) of_items: bool,
     /// Each key and algorithm that the route allows.
     pub(crate) alternatives: Vec<Alternative>,
 }
@@ -65,50 +98,119 @@ pub(crate) struct Alternative {
 }
 
 pub(crate) enum How {
+    /// The key is in a certificate that is fetched.
+    Certificate(Box<FromCertificate>),
     /// The secret is among the parts: the value of that position of each parameter.
     Digest(HashAlgorithm, usize),
     Hmac(Box<Hmacer>, usize),
     Signature(PublicKey),
 }
 
-/// Checks every proof, in the rule's order.
-pub(crate) fn check<'a>(
-    proofs: &[BoundProof],
-    params: &[Vec<Secret>],
-    reading: Reading<'a>,
-) -> Result<Verified<'a>, Reject> {
+/// A key in a certificate that is fetched.
+pub(crate) struct FromCertificate {
+    pub(crate) exchange: usize,
+    pub(crate) algorithm: SignatureAlgorithm,
+    pub(crate) trust: certificate::Trust,
+    pub(crate) common_name: String,
+}
+
+/// Everything that proving looks at.
+#[derive(Clone, Copy)]
+pub(crate) struct Proving<'s> {
+    pub(crate) plan: &'s Plan,
+    pub(crate) proofs: &'s [BoundProof],
+    pub(crate) max_ages: &'s [Option<i64>],
+    pub(crate) answers: &'s [Answered],
+}
+
+/// Checks every proof. What costs nothing comes first: the gateway is asked last, and only about a
+/// callback that nothing else speaks against.
+pub(crate) fn check<'s>(proving: Proving<'s>, scope: Scope<'s>) -> Result<Verified<'s>, Stop> {
+    let Proving { plan, proofs, max_ages, answers } = proving;
     let mut proven = Vec::with_capacity(proofs.len());
-    let mut decrypted = None;
     for proof in proofs {
-        let scope = Scope { reading: &reading, params, decrypted: None, payload: None };
-        proven.push(match proof {
-            BoundProof::Tag(tag) => check_tag(tag, scope)?,
-            BoundProof::FirstPresent(tags) => {
-                let present = tags.iter().find(|tag| !tags_of(&tag.tag, scope).is_empty());
-                // None is there: the first one says what is missing.
-                check_tag(present.or(tags.first()).ok_or_else(no_proof)?, scope)?
-            }
-            BoundProof::Decrypt(decrypt) => {
-                let message = scope
-                    .bytes(&decrypt.from)
-                    .map_err(|reject| Reject { reason: Reason::SignatureMalformed, ..reject })?;
-                let at = &*decrypt.from.text;
-                let message = message.ok_or_else(|| Reject::new(Reason::FieldMissing, at))?;
-                decrypted = Some(decrypt.opener.open(&message).map_err(|error| {
-                    let reason = match error {
-                        OpenError::Malformed => Reason::SignatureMalformed,
-                        OpenError::Mismatch => Reason::SignatureMismatch,
-                    };
-                    Reject::new(reason, at)
-                })?);
-                decrypt.proven.clone()
-            }
-        });
+        proven.extend(check_one(proof, proving, scope)?);
     }
-    if proven.is_empty() {
-        return Err(no_proof());
+    for (index, document) in plan.documents.iter().enumerate() {
+        document::open(document, index, scope)?;
     }
-    Ok(Verified { reading, decrypted, proven })
+    guard::check_fresh(plan, max_ages, scope)?;
+    guard::check_all(plan, Phase::Local, scope)?;
+    let items = items(proving, scope)?;
+    for proof in proofs {
+        if let BoundProof::Confirm(BoundConfirm { exchange, when, proven: holds }) = proof
+            && when.as_ref().is_none_or(|when| scope.holds(when))
+        {
+            asking::answered(plan, *exchange, scope, answers)?;
+            proven.push(holds.clone());
+        }
+    }
+    guard::check_all(plan, Phase::Asked, scope)?;
+    let all_proved = items.as_ref().is_some_and(|items| {
+        !items.is_empty() && items.iter().all(|item| !item.proven.is_empty())
+    });
+    if proven.is_empty() && !all_proved {
+        return Err(no_proof().into());
+    }
+    Ok(Verified { scope, proven, items })
+}
+
+/// Proves each item of a batch.
+fn items<'s>(proving: Proving<'s>, scope: Scope<'s>) -> Result<Option<Vec<Item<'s>>>, Stop> {
+    let Some(place) = &proving.plan.batch else { return Ok(None) };
+    let malformed = || Reject::new(Reason::PayloadMalformed, &*place.text);
+    let values = scope.value(place).and_then(Value::as_list).ok_or_else(malformed)?;
+    if values.is_empty() || values.len() > ITEMS_MAX {
+        return Err(malformed().into());
+    }
+    let mut items = Vec::with_capacity(values.len());
+    for value in values {
+        let scope = Scope { item: Some(value), ..scope };
+        let mut proven = Vec::new();
+        for proof in proving.proofs {
+            if let BoundProof::Tag(tag) = proof
+                && tag.of_items
+            {
+                proven.push(check_tag(tag, proving, scope)?);
+            }
+        }
+        guard::check_all(proving.plan, Phase::Item, scope)?;
+        items.push(Item { value, proven });
+    }
+    Ok(Some(items))
+}
+
+/// One proof, if it can be checked without asking what the callback says.
+fn check_one<'s>(
+    proof: &'s BoundProof,
+    proving: Proving<'s>,
+    scope: Scope<'s>,
+) -> Result<Option<Proven>, Stop> {
+    Ok(Some(match proof {
+        BoundProof::Confirm(_) => return Ok(None),
+        BoundProof::Tag(tag) if tag.of_items => return Ok(None),
+        BoundProof::Tag(tag) => check_tag(tag, proving, scope)?,
+        BoundProof::FirstPresent(tags) => {
+            let present = tags.iter().find(|tag| !tags_of(&tag.tag.tag, scope).is_empty());
+            // None is there: the first one says what is missing.
+            check_tag(present.or(tags.first()).ok_or_else(no_proof)?, proving, scope)?
+        }
+        BoundProof::Decrypt(decrypt) => open(decrypt, scope)?,
+        BoundProof::Basic { credentials, proven } => {
+            check_basic(credentials, scope)?;
+            proven.clone()
+        }
+        BoundProof::Token { place, values } => check_token(place, values, scope)?,
+        BoundProof::Source { networks, proxies, proven } => {
+            let reading = scope.reading;
+            let client =
+                reading.peer.and_then(|peer| net::client(peer, &reading.forwarded_for, proxies));
+            if !client.is_some_and(|client| networks.iter().any(|net| net.contains(client))) {
+                return Err(Reject::new(Reason::SourceDenied, "source").into());
+            }
+            proven.clone()
+        }
+    }))
 }
 
 /// No rule without a proof compiles; if one did, it would accept nothing.
@@ -116,20 +218,77 @@ fn no_proof() -> Reject {
     Reject::new(Reason::SignatureMissing, "proofs")
 }
 
-fn check_tag(tag: &BoundTag, scope: Scope<'_>) -> Result<Proven, Reject> {
-    let reject = |reason| Err(Reject::new(reason, &*tag.tag.text));
-    let presented = tags_of(&tag.tag, scope);
+fn open<'s>(decrypt: &'s BoundDecrypt, scope: Scope<'s>) -> Result<Proven, Reject> {
+    let at = &*decrypt.from.text;
+    let message = scope
+        .bytes(&decrypt.from)
+        .map_err(|reject| Reject { reason: Reason::SignatureMalformed, ..reject })?;
+    let message = message.ok_or_else(|| Reject::new(Reason::FieldMissing, at))?;
+    let opened = decrypt.opener.open(&message).map_err(|error| {
+        let reason = match error {
+            OpenError::Malformed => Reason::SignatureMalformed,
+            OpenError::Mismatch => Reason::SignatureMismatch,
+        };
+        Reject::new(reason, at)
+    })?;
+    scope.room.decrypted.get_or_init(|| opened);
+    Ok(decrypt.proven.clone())
+}
+
+/// The scheme's credentials, compared whole: nobody learns whether the user was right.
+fn check_basic(credentials: &Secret, scope: Scope<'_>) -> Result<(), Reject> {
+    let at = "header.authorization";
+    let Some(found) = scope.reading.authorization else {
+        return Err(Reject::new(Reason::CredentialsMissing, at));
+    };
+    let mismatch = || Reject::new(Reason::CredentialsMismatch, at);
+    let (scheme, rest) = found.split_at_checked(6).ok_or_else(mismatch)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return Err(Reject::new(Reason::CredentialsMissing, at));
+    }
+    let given = Encoding::Base64.decode(rest.trim_ascii()).ok_or_else(mismatch)?;
+    if same(&given, credentials.expose()) { Ok(()) } else { Err(mismatch()) }
+}
+
+fn check_token<'s>(
+    place: &'s Expr,
+    values: &'s [(Secret, Proven)],
+    scope: Scope<'s>,
+) -> Result<Proven, Reject> {
+    let Some(given) = scope.bytes(place)? else {
+        return Err(Reject::new(Reason::CredentialsMissing, &*place.text));
+    };
+    let right = values.iter().find(|(secret, _)| same(&given, secret.expose()));
+    let (_, proven) =
+        right.ok_or_else(|| Reject::new(Reason::CredentialsMismatch, &*place.text))?;
+    Ok(proven.clone())
+}
+
+/// In constant time for values of the same length: their digests are compared.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let digest = |bytes: &[u8]| digest(HashAlgorithm::Sha256, |into| into.feed(bytes));
+    digest(one).bytes().ct_eq(digest(other).bytes()).into()
+}
+
+fn check_tag<'s>(
+    bound: &'s BoundTag,
+    proving: Proving<'s>,
+    scope: Scope<'s>,
+) -> Result<Proven, Stop> {
+    let place = &bound.tag.tag;
+    let reject = |reason| Err(Reject::new(reason, &*place.text).into());
+    let presented = tags_of(place, scope);
     if presented.is_empty() {
         return reject(Reason::SignatureMissing);
     }
-    let mut parts = Parts::with_capacity(tag.over.len());
-    for expr in &tag.over {
-        parts.push(part(expr, scope)?);
-    }
+    let pieces = parts::pieces(&bound.tag, scope)?;
     let mut well_formed = false;
-    for alternative in &tag.alternatives {
+    for alternative in &bound.alternatives {
+        if let How::Certificate(from) = &alternative.how {
+            asking::answered(proving.plan, from.exchange, scope, proving.answers)?;
+        }
         for text in &presented {
-            match alternative.matches(tag, &parts, text) {
+            match alternative.matches(bound, proving.plan, &pieces, text, scope)? {
                 None => {}
                 Some(false) => well_formed = true,
                 Some(true) => return Ok(alternative.proven.clone()),
@@ -139,103 +298,121 @@ fn check_tag(tag: &BoundTag, scope: Scope<'_>) -> Result<Proven, Reject> {
     reject(if well_formed { Reason::SignatureMismatch } else { Reason::SignatureMalformed })
 }
 
-/// Everything that claims to be the tag.
-fn tags_of<'s>(tag: &Expr, scope: Scope<'s>) -> Vec<&'s [u8]> {
+/// Everything that claims to be the tag, steps applied; what cannot take them is no tag.
+fn tags_of<'s>(tag: &'s Expr, scope: Scope<'s>) -> Vec<Cow<'s, [u8]>> {
     let reading = scope.reading;
-    match &tag.source {
-        Ref::Field(index) => {
-            reading.fields.get(*index).and_then(Option::as_deref).into_iter().collect()
+    let several = match &tag.source {
+        Ref::FieldPart(index, part) => reading.fields.get(*index).map(|field| (field, *part)),
+        Ref::HeaderPart(index, part) => reading.headers.get(*index).map(|header| (header, *part)),
+        _ => None,
+    };
+    let values: Vec<Cow<'s, [u8]>> = match several {
+        Some((found, part)) => {
+            let values = found.parts.get(part).map_or(&[][..], Vec::as_slice);
+            values.iter().map(|value| Cow::Borrowed(&value[..])).collect()
         }
-        Ref::Header(index) => {
-            reading.headers.get(*index).and_then(|h| h.value).into_iter().collect()
-        }
-        Ref::HeaderPart(header, part) => reading
-            .headers
-            .get(*header)
-            .and_then(|header| header.parts.get(*part))
-            .cloned()
-            .unwrap_or_default(),
-        Ref::Body | Ref::Decrypted | Ref::Literal(_) | Ref::Param(_) | Ref::Payload(_) => {
-            Vec::new()
-        }
-    }
-}
-
-/// A part of what a tag covers: the same whatever the key, or the value of a parameter.
-enum Part<'s> {
-    Bytes(Cow<'s, [u8]>),
-    Param(&'s [Secret]),
-}
-
-type Parts<'s> = Vec<Part<'s>>;
-
-fn part<'s>(expr: &'s Expr, scope: Scope<'s>) -> Result<Part<'s>, Reject> {
-    if let (Ref::Param(index), true) = (&expr.source, expr.steps.is_empty()) {
-        return Ok(Part::Param(scope.params.get(*index).map_or(&[], Vec::as_slice)));
-    }
-    if expr.source == Ref::Body && expr.steps.is_empty() {
-        return Ok(Part::Bytes(Cow::Borrowed(scope.reading.body)));
-    }
-    match scope.bytes(expr)? {
-        Some(bytes) => Ok(Part::Bytes(bytes)),
-        // A part of the signature's own header is missing: it cannot be a signature.
-        None if matches!(expr.source, Ref::HeaderPart(..)) => {
-            Err(Reject::new(Reason::SignatureMalformed, &*expr.text))
-        }
-        None => Err(Reject::new(Reason::FieldMissing, &*expr.text)),
-    }
-}
-
-fn feed(parts: &[Part<'_>], key: usize, into: &mut dyn Feed) {
-    for part in parts {
-        match part {
-            Part::Bytes(bytes) => into.feed(bytes),
-            Part::Param(values) => {
-                if let Some(value) = values.get(key).or(values.first()) {
-                    into.feed(value.expose());
+        None => {
+            let bare = match &tag.source {
+                Ref::Field(index) => reading.fields.get(*index).and_then(|f| f.value.as_deref()),
+                Ref::Header(index) => reading.headers.get(*index).and_then(|h| h.value.as_deref()),
+                Ref::Document(index, path) => {
+                    let document = scope.room.documents.get(*index).and_then(|cell| cell.get());
+                    let value = document.and_then(|document| walk(document, path));
+                    value.and_then(Value::as_text).map(str::as_bytes)
                 }
-            }
+                Ref::Item(path) => {
+                    let value = scope.item.and_then(|item| walk(item, path));
+                    value.and_then(Value::as_text).map(str::as_bytes)
+                }
+                _ => None,
+            };
+            bare.filter(|bare| !bare.is_empty()).map(Cow::Borrowed).into_iter().collect()
         }
-    }
+    };
+    let stepped = |value: Cow<'s, [u8]>| {
+        let end = tag
+            .steps
+            .iter()
+            .try_fold(value, |value, step| crate::engine::step::apply(step, value));
+        // No encoding reads this, so it counts as malformed.
+        end.unwrap_or(Cow::Borrowed(b"?"))
+    };
+    values.into_iter().map(stepped).collect()
 }
 
 impl Alternative {
-    /// Whether `text` is the tag of `parts`; `None`: it cannot be a tag of this kind at all.
-    fn matches(&self, bound: &BoundTag, parts: &[Part<'_>], text: &[u8]) -> Option<bool> {
-        let want = match &self.how {
-            How::Signature(key) => {
-                let signature = bound.encoding.decode(text)?;
-                let mut message = Gather::default();
-                feed(parts, 0, &mut message);
-                return Some(key.verifies(&message.0, &signature));
-            }
-            How::Digest(..) | How::Hmac(..) => self.compute(parts)?,
+    /// Whether `text` is the tag of `pieces`; `None`: it cannot be a tag of this kind at all.
+    fn matches<'s>(
+        &self,
+        bound: &BoundTag,
+        plan: &'s Plan,
+        pieces: &[Piece<'_>],
+        text: &[u8],
+        scope: Scope<'s>,
+    ) -> Result<Option<bool>, Reject> {
+        let encoding = bound.tag.encoding;
+        let verify = |key: &PublicKey| {
+            let signature = encoding.decode(text)?;
+            let mut message = Gather::default();
+            parts::feed(pieces, 0, &mut message);
+            Some(key.verifies(&message.0, &signature))
         };
+        let want = match &self.how {
+            How::Signature(key) => return Ok(verify(key)),
+            How::Certificate(from) => return Ok(verify(&certified(from, plan, scope)?)),
+            How::Digest(..) | How::Hmac(..) => self.compute(pieces),
+        };
+        let Some(want) = want else { return Ok(None) };
         let mut decoded = [0; TAG_BYTES_MAX];
-        let len = bound.encoding.decode_into(text, &mut decoded)?;
+        let found = encoding.decode_into(text, &mut decoded).and_then(|len| decoded.get(..len));
         // Lengths first, then every byte: a prefix of the right tag is not a tag.
-        let found = decoded.get(..len).filter(|found| found.len() == want.bytes().len())?;
-        Some(found.ct_eq(want.bytes()).into())
+        let found = found.filter(|found| found.len() == want.bytes().len());
+        Ok(found.map(|found| found.ct_eq(want.bytes()).into()))
     }
 
-    /// The tag of `parts`; `None`: only the gateway can make it.
-    fn compute(&self, parts: &[Part<'_>]) -> Option<Tag> {
+    /// The tag of `pieces`; `None`: only the gateway can make it.
+    fn compute(&self, pieces: &[Piece<'_>]) -> Option<Tag> {
         match &self.how {
-            How::Digest(algorithm, key) => Some(digest(*algorithm, |into| feed(parts, *key, into))),
-            How::Hmac(mac, key) => Some(mac.tag(|into| feed(parts, *key, into))),
-            How::Signature(_) => None,
+            How::Digest(algorithm, key) => {
+                Some(digest(*algorithm, |into| parts::feed(pieces, *key, into)))
+            }
+            How::Hmac(mac, key) => Some(mac.tag(|into| parts::feed(pieces, *key, into))),
+            How::Certificate(_) | How::Signature(_) => None,
         }
     }
 }
 
+/// The key of a fetched certificate that chains to a trusted root now.
+fn certified<'s>(
+    from: &FromCertificate,
+    plan: &'s Plan,
+    scope: Scope<'s>,
+) -> Result<PublicKey, Reject> {
+    let index = plan.documents.len() + from.exchange;
+    let document = scope.room.documents.get(index).and_then(|cell| cell.get());
+    let pem = document.and_then(Value::as_text).unwrap_or_default();
+    let name = certificate::Names::CommonName(&from.common_name);
+    let at = plan.exchanges.get(from.exchange).map_or("", |exchange| &exchange.name);
+    let reject = |reason| Reject::new(reason, format!("exchange.{at}"));
+    let spki = certificate::leaf(pem.as_bytes(), &from.trust, scope.now, &name).map_err(
+        |error| match error {
+            // An error page in its place is no word about the sender.
+            certificate::CertificateError::NotACertificate => {
+                reject(Reason::ConfirmationUnavailable)
+            }
+            certificate::CertificateError::Rejected => reject(Reason::CertificateRejected),
+        },
+    )?;
+    PublicKey::from_spki(from.algorithm, &spki).map_err(|_| reject(Reason::CertificateRejected))
+}
+
 impl BoundTag {
-    /// The right text of this tag for a reading, under its first key: what a rule's own example is
-    /// signed with. `None`: only the gateway can make it.
-    pub(crate) fn sign(&self, scope: Scope<'_>) -> Result<Option<String>, Reject> {
-        let parts =
-            self.over.iter().map(|expr| part(expr, scope)).collect::<Result<Parts<'_>, _>>()?;
-        let tag = self.alternatives.first().and_then(|first| first.compute(&parts));
-        Ok(tag.map(|tag| self.encoding.encode(tag.bytes())))
+    /// The right text of this tag, under its first key: what a rule's own example, or a signed
+    /// reply, is signed with. `None`: only the gateway can make it.
+    pub(crate) fn sign<'s>(&'s self, scope: Scope<'s>) -> Result<Option<String>, Reject> {
+        let pieces = parts::pieces(&self.tag, scope)?;
+        let tag = self.alternatives.first().and_then(|first| first.compute(&pieces));
+        Ok(tag.map(|tag| self.tag.encoding.encode(tag.bytes())))
     }
 }
 

@@ -1,12 +1,36 @@
-//! Reads the places that a rule names: request, parameters, what was decrypted, the payload.
+//! Reads the places that a rule names: request, parameters, what was decrypted, documents.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
-use crate::engine::plan::{Condition, Expr, PathStep, Predicate, Ref, Step};
+use crate::engine::inbound::UnixSeconds;
+use crate::engine::plan::{Condition, Expr, PathStep, Predicate, Ref};
 use crate::engine::reason::{Reason, Reject};
 use crate::engine::request::Reading;
 use crate::engine::secret::Secret;
+use crate::engine::step;
 use crate::engine::value::Value;
+
+/// What is found out while an inbound is judged. Each cell is filled once.
+pub(crate) struct Room<'s> {
+    /// The bytes of each document.
+    pub(crate) packed: Vec<OnceCell<Cow<'s, [u8]>>>,
+    /// Each document, opened.
+    pub(crate) documents: Vec<OnceCell<Value<'s>>>,
+    pub(crate) decrypted: OnceCell<Vec<u8>>,
+    pub(crate) claims: OnceCell<Vec<u8>>,
+}
+
+impl Room<'_> {
+    pub(crate) fn new(documents: usize) -> Self {
+        Self {
+            packed: std::iter::repeat_with(OnceCell::new).take(documents).collect(),
+            documents: std::iter::repeat_with(OnceCell::new).take(documents).collect(),
+            decrypted: OnceCell::new(),
+            claims: OnceCell::new(),
+        }
+    }
+}
 
 /// Everything that an expression can see.
 #[derive(Clone, Copy)]
@@ -14,29 +38,31 @@ pub(crate) struct Scope<'s> {
     pub(crate) reading: &'s Reading<'s>,
     /// Resolved values, by the index of the parameter.
     pub(crate) params: &'s [Vec<Secret>],
-    pub(crate) decrypted: Option<&'s [u8]>,
-    pub(crate) payload: Option<&'s Value<'s>>,
+    pub(crate) room: &'s Room<'s>,
+    /// The item of the batch.
+    pub(crate) item: Option<&'s Value<'s>>,
+    pub(crate) now: UnixSeconds,
 }
 
 /// What stands at a place before the steps.
 enum Found<'s> {
-    Bytes(&'s [u8]),
+    Bytes(Cow<'s, [u8]>),
     Value(&'s Value<'s>),
 }
 
 impl<'s> Scope<'s> {
     /// The bytes at a place, steps applied; `None`: absent or empty.
     pub(crate) fn bytes(&self, expr: &'s Expr) -> Result<Option<Cow<'s, [u8]>>, Reject> {
-        let start = match self.find(&expr.source) {
+        let start = match self.find(&expr.source)? {
             None => return Ok(None),
-            Some(Found::Bytes(bytes)) => Cow::Borrowed(bytes),
+            Some(Found::Bytes(bytes)) => bytes,
             Some(Found::Value(value)) => match scalar(value) {
                 Scalar::Absent => return Ok(None),
                 Scalar::Text(text) => Cow::Borrowed(text.as_bytes()),
                 Scalar::Compound => return Err(malformed(expr)),
             },
         };
-        let end = expr.steps.iter().try_fold(start, |bytes, step| apply(*step, bytes));
+        let end = expr.steps.iter().try_fold(start, |bytes, step| step::apply(step, bytes));
         match end {
             Some(bytes) if bytes.is_empty() => Ok(None),
             Some(bytes) => Ok(Some(bytes)),
@@ -74,16 +100,27 @@ impl<'s> Scope<'s> {
             Condition::Any(any) => any.iter().any(|one| self.holds(one)),
             Condition::Not(one) => !self.holds(one),
             Condition::Value(expr, Predicate::Truth(wanted)) => {
-                matches!(self.find(&expr.source), Some(Found::Value(Value::Bool(is))) if is == wanted)
+                matches!(
+                    self.find(&expr.source),
+                    Ok(Some(Found::Value(Value::Bool(is)))) if is == wanted
+                )
             }
             Condition::Value(expr, predicate) => {
                 let text = self.text(expr);
                 match predicate {
-                    Predicate::Present(wanted) => {
-                        text.as_ref().is_ok_and(|text| text.is_some() == *wanted)
-                    }
+                    Predicate::Present(wanted) => match text {
+                        Ok(text) => text.is_some() == *wanted,
+                        // A list or an object is there, though it has no text.
+                        Err(_) => *wanted,
+                    },
                     Predicate::Prefix(prefix) => {
                         matches!(text, Ok(Some(text)) if text.starts_with(prefix.as_str()))
+                    }
+                    Predicate::Suffix(suffix) => {
+                        matches!(text, Ok(Some(text)) if text.ends_with(suffix.as_str()))
+                    }
+                    Predicate::Matches(pattern) => {
+                        matches!(text, Ok(Some(text)) if pattern.matches(text.as_bytes()))
                     }
                     Predicate::Text(words) => {
                         matches!(text, Ok(Some(text)) if words.iter().any(|word| *word == *text))
@@ -94,20 +131,55 @@ impl<'s> Scope<'s> {
         }
     }
 
-    fn find(&self, source: &'s Ref) -> Option<Found<'s>> {
-        let bytes = match source {
-            Ref::Body => self.reading.body,
-            Ref::Decrypted => self.decrypted?,
-            Ref::Field(index) => self.reading.fields.get(*index)?.as_deref()?,
-            Ref::Header(index) => self.reading.headers.get(*index)?.value?,
-            Ref::HeaderPart(header, part) => {
-                self.reading.headers.get(*header)?.parts.get(*part)?.first().copied()?
+    /// The value at a place of a document or an item, whatever it is.
+    pub(crate) fn value(&self, expr: &'s Expr) -> Option<&'s Value<'s>> {
+        match self.find(&expr.source) {
+            Ok(Some(Found::Value(value))) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn find(&self, source: &'s Ref) -> Result<Option<Found<'s>>, Reject> {
+        Ok(match source {
+            Ref::Joined(parts) => {
+                let mut joined = Vec::new();
+                for part in parts {
+                    match self.bytes(part)? {
+                        Some(bytes) => joined.extend_from_slice(&bytes),
+                        None => return Ok(None),
+                    }
+                }
+                Some(Found::Bytes(Cow::Owned(joined)))
             }
+            Ref::Now => Some(Found::Bytes(Cow::Owned(self.now.to_string().into_bytes()))),
+            Ref::Document(index, path) => {
+                let document = self.room.documents.get(*index).and_then(OnceCell::get);
+                document.and_then(|value| walk(value, path)).map(Found::Value)
+            }
+            Ref::Item(path) => self.item.and_then(|item| walk(item, path)).map(Found::Value),
+            place => self.borrowed(place).map(|bytes| Found::Bytes(Cow::Borrowed(bytes))),
+        })
+    }
+
+    /// The bytes of a place that has them as they are.
+    fn borrowed(&self, place: &'s Ref) -> Option<&'s [u8]> {
+        let part = |values: &'s [Vec<Vec<u8>>], part: usize| {
+            values.get(part)?.first().map(Vec::as_slice)
+        };
+        Some(match place {
+            Ref::Body => self.reading.body,
+            Ref::Claims => self.room.claims.get()?,
+            Ref::Decrypted => self.room.decrypted.get()?,
+            Ref::Field(index) => self.reading.fields.get(*index)?.value.as_deref()?,
+            Ref::FieldPart(index, key) => part(&self.reading.fields.get(*index)?.parts, *key)?,
+            Ref::Header(index) => self.reading.headers.get(*index)?.value.as_deref()?,
+            Ref::HeaderPart(index, key) => part(&self.reading.headers.get(*index)?.parts, *key)?,
             Ref::Literal(words) => words.as_bytes(),
             Ref::Param(index) => self.params.get(*index)?.first()?.expose(),
-            Ref::Payload(path) => return walk(self.payload?, path).map(Found::Value),
-        };
-        Some(Found::Bytes(bytes))
+            Ref::Path => self.reading.target.split('?').next()?.as_bytes(),
+            Ref::Target => self.reading.target.as_bytes(),
+            Ref::Document(..) | Ref::Item(_) | Ref::Joined(_) | Ref::Now | Ref::ReplyTag => return None,
+        })
     }
 }
 
@@ -116,6 +188,10 @@ pub(crate) fn walk<'v>(value: &'v Value<'v>, path: &[PathStep]) -> Option<&'v Va
     path.iter().try_fold(value, |value, step| match (value, step) {
         (Value::Object(object), PathStep::Key(key)) => object.get(key),
         (Value::List(items), PathStep::Index(index)) => items.get(*index),
+        (Value::List(items), PathStep::Where(key, wanted)) => items.iter().find(|item| {
+            let found = item.as_object().and_then(|item| item.get(key));
+            found.and_then(Value::as_text) == Some(wanted)
+        }),
         _ => None,
     })
 }
@@ -138,17 +214,11 @@ fn scalar<'v>(value: &'v Value<'v>) -> Scalar<'v> {
     }
 }
 
-/// One step; `None`: the value cannot be taken so.
-pub(crate) fn apply(step: Step, bytes: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
-    match step {
-        Step::Decode(encoding) => encoding.decode(&bytes).map(Cow::Owned),
-        Step::Fit(len) => {
-            let mut bytes = bytes.into_owned();
-            bytes.resize(len, 0);
-            Some(Cow::Owned(bytes))
-        }
-        Step::Lower => Some(Cow::Owned(bytes.to_ascii_lowercase())),
-        Step::Upper => Some(Cow::Owned(bytes.to_ascii_uppercase())),
+/// The text of a scalar; `None` for null, lists and objects.
+pub(crate) fn scalar_text<'v>(value: &'v Value<'v>) -> Option<&'v str> {
+    match scalar(value) {
+        Scalar::Text(text) => Some(text),
+        Scalar::Absent | Scalar::Compound => None,
     }
 }
 

@@ -2,15 +2,22 @@
 //! is packed. Nothing of this runs while a request is judged.
 
 use crate::engine::Bound;
-use crate::engine::inbound::Inbound;
+use crate::engine::encoding::Encoding;
+use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::plan::{Expr, Plan, Ref, Step};
 use crate::engine::proof::{BoundProof, BoundTag};
 use crate::engine::reason::Reject;
 use crate::engine::request;
-use crate::engine::scope::{self, Scope};
+use crate::engine::scope::{Room, Scope};
+use crate::engine::step;
 
-/// A place of a request and the tag that belongs there; `None`: only the gateway can make it.
-pub(crate) type TagAt = (Ref, Option<String>);
+/// A place of a request and what belongs there.
+pub(crate) enum Signed {
+    /// The credentials of the `Authorization` header.
+    Authorization(String),
+    /// A tag, or a token; `None`: only the gateway can make it.
+    At(Expr, Option<String>),
+}
 
 impl Bound {
     pub(crate) fn plan(&self) -> &Plan {
@@ -24,23 +31,41 @@ impl Bound {
 
     /// Seconds that each signed time may be away.
     pub(crate) fn max_ages(&self) -> Vec<i64> {
-        self.fresh.iter().map(|(_, max_age)| *max_age).collect()
+        self.max_ages.iter().flatten().copied().collect()
     }
 
-    /// The right tag for each tag that is present in a request.
-    pub(crate) fn sign(&self, inbound: &Inbound<'_>) -> Result<Vec<TagAt>, Reject> {
-        let reading = request::read(&self.plan.request, inbound)?;
-        let scope =
-            Scope { reading: &reading, params: &self.params, decrypted: None, payload: None };
+    /// What each proof that stands in the request would have to be.
+    pub(crate) fn sign(
+        &self,
+        inbound: &Inbound<'_>,
+        now: UnixSeconds,
+    ) -> Result<Vec<Signed>, Reject> {
+        let Self { plan, params, .. } = self;
+        let reading = request::read(&plan.request, params, inbound)?;
+        let room = Room::new(plan.documents.len() + plan.exchanges.len());
+        let scope = Scope { reading: &reading, params, room: &room, item: None, now };
+        self.open_early(scope)?;
         let mut tags = Vec::new();
         for proof in &self.proofs {
             let bound: &[BoundTag] = match proof {
-                BoundProof::Decrypt(_) => &[],
+                BoundProof::Confirm(_) | BoundProof::Decrypt(_) | BoundProof::Source { .. } => &[],
+                BoundProof::Basic { credentials, .. } => {
+                    let basic = Encoding::Base64.encode(credentials.expose());
+                    tags.push(Signed::Authorization(format!("Basic {basic}")));
+                    &[]
+                }
+                BoundProof::Token { place, values } => {
+                    let first = values.first().map(|(secret, _)| secret.expose());
+                    let text = first.and_then(|secret| std::str::from_utf8(secret).ok());
+                    tags.push(Signed::At(place.clone(), text.map(str::to_owned)));
+                    &[]
+                }
                 BoundProof::FirstPresent(tags) => tags,
                 BoundProof::Tag(tag) => std::slice::from_ref(tag),
             };
             for tag in bound {
-                tags.push((tag.tag.source.clone(), tag.sign(scope)?));
+                let text = if tag.of_items { None } else { tag.sign(scope)? };
+                tags.push(Signed::At(tag.tag.tag.clone(), text));
             }
         }
         Ok(tags)
@@ -49,7 +74,7 @@ impl Bound {
     /// What is packed in the value at a place: decoded, and opened where it is sealed.
     pub(crate) fn unpack(&self, place: &Expr, packed: &[u8]) -> Option<Vec<u8>> {
         let bytes =
-            place.steps.iter().try_fold(packed.into(), |bytes, step| scope::apply(*step, bytes))?;
+            place.steps.iter().try_fold(packed.into(), |bytes, step| step::apply(step, bytes))?;
         match self.decrypts() {
             Some(decrypt) => decrypt.opener.open(&bytes).ok(),
             None => Some(bytes.into_owned()),
@@ -73,18 +98,17 @@ impl Bound {
 
     /// Indices of the parameters that guards compare something with.
     pub(crate) fn guarded_params(&self) -> impl Iterator<Item = usize> {
-        self.plan.guards.iter().flat_map(|guard| [&guard.left, &guard.right]).filter_map(|expr| {
-            match expr.source {
-                Ref::Param(index) => Some(index),
-                _ => None,
-            }
+        let values = self.plan.guards.iter().flat_map(crate::engine::plan::Guard::values);
+        values.filter_map(|expr| match expr.source {
+            Ref::Param(index) => Some(index),
+            _ => None,
         })
     }
 
     fn decrypts(&self) -> Option<&crate::engine::proof::BoundDecrypt> {
         self.proofs.iter().find_map(|proof| match proof {
             BoundProof::Decrypt(decrypt) => Some(decrypt),
-            BoundProof::FirstPresent(_) | BoundProof::Tag(_) => None,
+            _ => None,
         })
     }
 }

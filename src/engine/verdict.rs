@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::event::Event;
+use crate::engine::exchange::Exchange;
 use crate::engine::reason::Reject;
 
 /// The outcome of judging one inbound.
@@ -10,6 +11,8 @@ use crate::engine::reason::Reject;
 pub enum Verdict {
     /// Genuine, and understood.
     Accepted(Accepted),
+    /// The gateway must be asked this first; then judge again, with the answer.
+    Ask(Exchange),
     /// Refused; nothing of it may go anywhere.
     Rejected(Reject),
 }
@@ -21,6 +24,8 @@ pub struct Accepted {
     pub events: Vec<Event>,
     /// What the gateway gets once the events are safe.
     pub reply: Arc<Reply>,
+    /// The upstream's own answer takes the place of `reply`, where it has a body.
+    pub relayed: bool,
 }
 
 /// An answer to the gateway, as its documentation wants it.
@@ -32,15 +37,4 @@ pub struct Reply {
     pub content_type: Option<String>,
     /// The body, as it stands in the rule.
     pub body: Vec<u8>,
-}
-
-/// The answers of one rule.
-#[derive(Clone, Debug)]
-pub struct Replies {
-    /// The events are safe: do not send this again.
-    pub accepted: Arc<Reply>,
-    /// Refused. `None`: the status of the reason's class and the constant body.
-    pub refused: Option<Arc<Reply>>,
-    /// Not now: send it again. `None`: 503 with `Retry-After`.
-    pub try_again: Option<Arc<Reply>>,
 }

@@ -12,7 +12,10 @@ use regex_automata::util::primitives::StateID;
 
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::pattern::Pattern;
-use crate::engine::plan::{Expr, Ref, RequestPlan, TagProof};
+use crate::engine::plan::{
+    Expr, Missing, PartKind, Plan, Ref, Render, SetOf, SetPlan, Step, TagProof,
+};
+use crate::rule::compile::event::Use;
 use crate::text::problem::{Place, Problems};
 
 /// Pairs of states that are looked at before we give up and ask for simpler patterns.
@@ -23,12 +26,27 @@ const PAIRS_MAX: usize = 2_000_000;
 pub(crate) enum Piece {
     /// Anything at all.
     Any,
+    /// What an operator configures: the same in every text, but a sender may know it.
+    Constant,
     /// The same in every text.
     Literal(Vec<u8>),
     /// Whatever matches.
     Pattern(Arc<Pattern>),
     /// A secret: the same in every text, and nothing that a sender can write.
     Secret,
+}
+
+impl Piece {
+    /// The same, or nothing.
+    fn or_empty(self) -> Self {
+        match &self {
+            Self::Pattern(pattern) => match Pattern::new(&format!("(?:{})?", pattern.as_str())) {
+                Ok(optional) => Self::Pattern(Arc::new(optional)),
+                Err(_) => Self::Any,
+            },
+            _ => self,
+        }
+    }
 }
 
 /// What was found.
@@ -52,43 +70,187 @@ pub(crate) enum Finding {
 /// Complains of a tag whose parts can be cut in two ways.
 pub(crate) fn check(
     tag: &TagProof,
-    request: &RequestPlan,
+    plan: &Plan,
     params: &[ParamSpec],
+    uses: &[Use],
     place: Place,
     problems: &mut Problems,
 ) {
-    let pieces: Vec<Piece> = tag.over.iter().map(|expr| piece(expr, request, params)).collect();
-    let name = |index: usize| tag.over.get(index).map_or("", |expr| &*expr.text);
-    match decide(&pieces) {
-        Finding::Unique => {}
-        Finding::TooComplex => {
-            let message = "cannot prove that these parts have one reading only";
-            problems.add_with_help(place, message, "use shorter or simpler patterns");
-        }
-        Finding::Ambiguous { left, right, example } => {
-            let message = format!(
-                "the boundary between `{}` and `{}` can move: `{}` has two readings",
-                name(left.min(right)),
-                name(left.max(right)),
-                example.escape_ascii(),
-            );
+    let sets: Vec<&SetPlan> = tag
+        .over
+        .iter()
+        .filter_map(|part| match &part.kind {
+            PartKind::Set(set) => Some(&**set),
+            PartKind::Value(_) => None,
+        })
+        .collect();
+    let found = sets.iter().find_map(|set| of_set(set)).or_else(|| of_parts(tag, plan, params));
+    match (found, &tag.ambiguous) {
+        (None, None) => {}
+        (None, Some(_)) => problems.add(place, "`ambiguous` where there is one reading only: remove it"),
+        (Some(message), None) => {
             let help = "give the parts patterns that leave one way to cut the joined text, \
                         for example `pattern: '[^:]+'` where `:` separates them";
             problems.add_with_help(place, message, help);
         }
+        // It is so and the rule says why that is let pass: then no fact may be moved by it.
+        (Some(_), Some(_)) => facts_are_patterned(tag, &sets, plan, uses, problems),
+    }
+    for set in sets.iter().filter(|set| !set.render.contains(&Render::Name)) {
+        let closed = match set.of {
+            SetOf::Document(index) => {
+                plan.documents.get(index).is_some_and(|document| document.closed.is_some())
+            }
+            SetOf::Fields | SetOf::Form => plan.request.closed.is_some(),
+        };
+        if !closed {
+            let help = "list what may occur under `closed:` of the request or payload";
+            problems.add_with_help(place, "values are signed and their names are not", help);
+        }
     }
 }
 
-fn piece(expr: &Expr, request: &RequestPlan, params: &[ParamSpec]) -> Piece {
+/// What is wrong with a set of fields.
+fn of_set(set: &SetPlan) -> Option<String> {
+    if !set.render.contains(&Render::Name) {
+        return Some("values are joined and not their names: one can stand for another".to_owned());
+    }
+    // Name, words, value, words, next name: none of the words may occur in a name or a value.
+    let mut words: Vec<&[u8]> = Vec::new();
+    for piece in &set.render {
+        if let Render::Text(text) = piece {
+            words.push(text.as_bytes());
+        }
+    }
+    if !set.separator.is_empty() {
+        words.push(&set.separator);
+    }
+    let Some(pattern) = &set.pattern else {
+        return Some("names and values of the set may be anything".to_owned());
+    };
+    let loose = words.iter().any(|words| words.iter().any(|byte| pattern.may_contain(*byte)));
+    let ends = words.len() >= 2 || (words.len() == 1 && set.render.len() == 2);
+    (loose || !ends).then(|| {
+        "what stands between names and values of the set may occur in them as well".to_owned()
+    })
+}
+
+/// What is wrong with the parts one after the other.
+fn of_parts(tag: &TagProof, plan: &Plan, params: &[ParamSpec]) -> Option<String> {
+    let mut pieces = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    let mut add = |piece: Piece, name: &str| {
+        pieces.push(piece);
+        names.push(name.to_owned());
+    };
+    let words = |bytes: &[u8]| (!bytes.is_empty()).then(|| Piece::Literal(bytes.to_vec()));
+    for (at, part) in tag.over.iter().enumerate() {
+        if let (Some(piece), true) = (words(&tag.separator), at > 0) {
+            add(piece, "the separator");
+        }
+        if let Some(piece) = words(&part.before) {
+            add(piece, "words");
+        }
+        match &part.kind {
+            PartKind::Set(_) => add(Piece::Any, "the set"),
+            PartKind::Value(expr) => {
+                for leaf in leaves(expr) {
+                    let piece = piece(leaf, plan, params);
+                    let optional = part.missing == Missing::Empty || part.when.is_some();
+                    add(if optional { piece.or_empty() } else { piece }, &leaf.text);
+                }
+            }
+        }
+        if let Some(piece) = words(&part.after) {
+            add(piece, "words");
+        }
+    }
+    // What an operator configures is the same in every text: at the ends it cannot be moved.
+    let constant = |piece: &Piece| matches!(piece, Piece::Constant);
+    while pieces.last().is_some_and(constant) {
+        pieces.pop();
+    }
+    let leading = pieces.iter().take_while(|piece| constant(piece)).count();
+    pieces.drain(..leading);
+    names.drain(..leading);
+    let name = |index: usize| names.get(index).map_or("", String::as_str);
+    match decide(&pieces) {
+        Finding::Unique => None,
+        Finding::TooComplex => Some("cannot prove that these parts have one reading only".to_owned()),
+        Finding::Ambiguous { left, right, example } => Some(format!(
+            "the boundary between `{}` and `{}` can move: `{}` has two readings",
+            name(left.min(right)),
+            name(left.max(right)),
+            example.escape_ascii(),
+        )),
+    }
+}
+
+fn leaves(expr: &Expr) -> Vec<&Expr> {
+    match &expr.source {
+        Ref::Joined(parts) => parts.iter().flat_map(leaves).collect(),
+        _ => vec![expr],
+    }
+}
+
+/// Where boundaries move, what a fact is taken from must look a certain way, so that what is left
+/// of it after a move is no such value.
+fn facts_are_patterned(
+    tag: &TagProof,
+    sets: &[&SetPlan],
+    plan: &Plan,
+    uses: &[Use],
+    problems: &mut Problems,
+) {
+    let in_parts = |place: &Ref| tag.values().into_iter().flat_map(Expr::places).any(|p| p == place);
+    for Use { fact, place, expr } in uses {
+        for found in expr.places() {
+            let patterned = match found {
+                Ref::Field(index) => {
+                    plan.request.fields.get(*index).is_some_and(|field| field.pattern.is_some())
+                }
+                Ref::Document(index, path) => {
+                    let document = plan.documents.get(*index);
+                    let fields = document.map_or(&[][..], |document| &document.fields);
+                    let at = Ref::Document(*index, path.clone());
+                    fields.iter().any(|field| field.at.source == at && field.pattern.is_some())
+                }
+                _ => continue,
+            };
+            let concerned = in_parts(found)
+                || sets.iter().any(|set| match (set.of, found) {
+                    (SetOf::Document(of), Ref::Document(index, _)) => of == *index,
+                    (SetOf::Fields | SetOf::Form, Ref::Field(_)) => true,
+                    _ => false,
+                });
+            if concerned && !patterned {
+                let message = format!("`{}`, which `{fact}` is taken from, may be anything", expr.text);
+                let help = "its boundary can move: give it a pattern as narrow as the gateway allows";
+                problems.add_with_help(*place, message, help);
+            }
+        }
+    }
+}
+
+fn piece(expr: &Expr, plan: &Plan, params: &[ParamSpec]) -> Piece {
+    let request = &plan.request;
     let pattern = match &expr.source {
         Ref::Literal(words) => return Piece::Literal(words.as_bytes().to_vec()),
         Ref::Param(index) => {
-            return match params.get(*index).map(|spec| &spec.kind) {
-                Some(ParamKind::Secret) => Piece::Secret,
-                _ => Piece::Any,
-            };
+            let spec = params.get(*index);
+            match spec.map(|spec| &spec.kind) {
+                Some(ParamKind::Secret) => return Piece::Secret,
+                _ => match spec.and_then(|spec| spec.pattern.as_ref()) {
+                    Some(pattern) => Some(pattern),
+                    None => return Piece::Constant,
+                },
+            }
         }
         Ref::Field(index) => request.fields.get(*index).and_then(|field| field.pattern.as_ref()),
+        Ref::FieldPart(index, key) => request
+            .fields
+            .get(*index)
+            .and_then(|field| field.pairs.as_ref()?.keys.get(*key)?.pattern.as_ref()),
         Ref::Header(index) => {
             request.headers.get(*index).and_then(|header| header.pattern.as_ref())
         }
@@ -96,10 +258,29 @@ fn piece(expr: &Expr, request: &RequestPlan, params: &[ParamSpec]) -> Piece {
             .headers
             .get(*header)
             .and_then(|header| header.pairs.as_ref()?.keys.get(*key)?.pattern.as_ref()),
-        Ref::Body | Ref::Decrypted | Ref::Payload(_) => None,
+        Ref::Document(index, _) => {
+            let document = plan.documents.get(*index);
+            let fields = document.map_or(&[][..], |document| &document.fields);
+            let found = fields.iter().find(|field| field.at.source == expr.source);
+            found.and_then(|field| field.pattern.as_ref())
+        }
+        Ref::Body
+        | Ref::Claims
+        | Ref::Decrypted
+        | Ref::Item(_)
+        | Ref::Joined(_)
+        | Ref::Now
+        | Ref::Path
+        | Ref::ReplyTag
+        | Ref::Target => None,
     };
-    match pattern {
-        Some(pattern) if expr.steps.is_empty() => Piece::Pattern(Arc::clone(pattern)),
+    match (pattern, expr.steps.as_slice()) {
+        (Some(pattern), []) => Piece::Pattern(Arc::clone(pattern)),
+        // Digits, whatever it is a checksum of.
+        (_, [.., Step::Crc32]) => match Pattern::new("[0-9]{1,10}") {
+            Ok(digits) => Piece::Pattern(Arc::new(digits)),
+            Err(_) => Piece::Any,
+        },
         _ => Piece::Any,
     }
 }
@@ -202,7 +383,7 @@ fn enter(pieces: &[Piece], part: usize) -> Position {
 /// Whether a part may end where this reading stands.
 fn may_end(pieces: &[Piece], at: Position) -> bool {
     match pieces.get(at.part) {
-        Some(Piece::Any) => true,
+        Some(Piece::Any | Piece::Constant) => true,
         Some(Piece::Literal(literal)) => at.read == literal.len(),
         Some(Piece::Pattern(pattern)) => pattern.accepts(at.state),
         Some(Piece::Secret) | None => false,
@@ -229,7 +410,7 @@ fn after(pieces: &[Piece], at: Position, byte: u8) -> Vec<Position> {
     closure(pieces, at)
         .into_iter()
         .filter_map(|at| match pieces.get(at.part)? {
-            Piece::Any => Some(at),
+            Piece::Any | Piece::Constant => Some(at),
             Piece::Literal(literal) => (literal.get(at.read) == Some(&byte))
                 .then_some(Position { read: at.read + 1, ..at }),
             Piece::Pattern(pattern) => {
@@ -248,7 +429,7 @@ fn telling_bytes(pieces: &[Piece]) -> Vec<u8> {
             let signature: Vec<u16> = pieces
                 .iter()
                 .flat_map(|piece| match piece {
-                    Piece::Any | Piece::Secret => vec![],
+                    Piece::Any | Piece::Constant | Piece::Secret => vec![],
                     // A byte that stands in a literal is a class of its own.
                     Piece::Literal(literal) => {
                         vec![if literal.contains(&byte) { u16::from(byte) + 1 } else { 0 }]

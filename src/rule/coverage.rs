@@ -1,18 +1,36 @@
-//! Which values a signature really protects (law 3), computed from what it is made of. A fact that
-//! no proof covers does not compile unless the rule says so, and order, amount, status and account
+//! Which values a proof really protects (law 3), computed from what it is made of. A fact that no
+//! proof covers does not compile unless the rule says so, and order, amount, status and account
 //! never are.
 
 use std::collections::HashSet;
 
 use crate::engine::cipher::Cipher;
-use crate::engine::plan::{Expr, FieldPlace, Payload, Proof, Ref, RequestPlan, Scheme, TagProof};
+use crate::engine::event::Strength;
+use crate::engine::params::ParamSpec;
+use crate::engine::plan::{
+    Check, Expr, FieldPlace, Guard, PartKind, PathStep, Plan, Proof, Ref, Scheme, SetOf, SetPlan,
+    TagProof,
+};
 use crate::rule::compile::event::Use;
+use crate::rule::compile::proofs::all_of;
 use crate::text::node::Node;
 use crate::text::problem::Problems;
 
 /// Facts that may never be unsigned, and what decides or guards them.
-const NEVER_UNSIGNED: [&str; 8] =
-    ["account", "amount", "dedupe", "fresh", "guard", "order_id", "refunded_amount", "status"];
+const NEVER_UNSIGNED: [&str; 9] = [
+    "account",
+    "amount",
+    "dedupe",
+    "fresh",
+    "guard",
+    "order_id",
+    "refunded_amount",
+    "refunded_of",
+    "status",
+];
+
+/// Facts that money hangs on: what they are worth is what the rule is worth.
+const MONEY: [&str; 4] = ["amount", "order_id", "status", "transaction_id"];
 
 /// A line of the coverage table.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,35 +43,51 @@ pub struct Row {
     pub covered_by: Vec<&'static str>,
 }
 
+/// One proof over something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct By {
+    kind: &'static str,
+    strength: Strength,
+    /// A change of the value would be noticed; else it is only known who sent it.
+    notices: bool,
+}
+
 /// What the proofs of one variant cover together.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Covered {
+#[derive(Clone, Debug)]
+pub(crate) struct Covered<'p> {
+    plan: &'p Plan,
     /// Each covered place, with the proof that covers it.
-    places: Vec<(Ref, &'static str)>,
-    /// The payload stands in a covered place.
-    pub(crate) payload: bool,
-    payload_by: Vec<&'static str>,
+    places: Vec<(Ref, By)>,
+    sets: Vec<(&'p SetPlan, By)>,
+    /// Proofs of who sends, not of what.
+    senders: Vec<By>,
 }
 
 /// The tags of a proof.
 pub(crate) fn tags(proof: &Proof) -> &[TagProof] {
     match proof {
-        Proof::Decrypt { .. } => &[],
         Proof::FirstPresent(tags) => tags,
         Proof::Tag(tag) => std::slice::from_ref(tag),
+        Proof::Basic { .. }
+        | Proof::Confirm { .. }
+        | Proof::Decrypt { .. }
+        | Proof::Source { .. }
+        | Proof::Token { .. } => &[],
     }
 }
 
 /// Computes what is covered.
-pub(crate) fn covered(
-    proofs: &[Proof],
-    request: &RequestPlan,
-    payload: Option<&Payload>,
-) -> Covered {
-    let mut covered = Covered::default();
-    for proof in proofs {
+pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
+    let mut covered =
+        Covered { plan, places: Vec::new(), sets: Vec::new(), senders: Vec::new() };
+    let sender = |kind| By { kind, strength: Strength::Weak, notices: false };
+    for proof in &plan.proofs {
         match proof {
-            Proof::Tag(tag) => covered.add(places(tag), kind(tag)),
+            Proof::Tag(tag) => {
+                let by = by(tag, params);
+                covered.places.extend(places(tag).map(|place| (place, by)));
+                covered.sets.extend(sets(tag).map(|set| (set, by)));
+            }
             // Any one of them may be the one that is checked, so what all of them cover is covered.
             Proof::FirstPresent(tags) => {
                 let mut common: Option<HashSet<_>> = None;
@@ -64,87 +98,214 @@ pub(crate) fn covered(
                         Some(common) => common.intersection(&of_tag).cloned().collect(),
                     });
                 }
-                covered.add(common.unwrap_or_default().into_iter(), "signature");
+                let least = tags.iter().map(|tag| by(tag, params).strength).min();
+                let strength = least.unwrap_or(Strength::Weak);
+                let by = By { kind: "signature", strength, notices: true };
+                covered.places.extend(common.unwrap_or_default().into_iter().map(|p| (p, by)));
             }
             Proof::Decrypt { cipher, from, .. } => {
                 let kind = Cipher::as_str(*cipher);
-                covered.add([from.source.clone(), Ref::Decrypted].into_iter(), kind);
+                let by = By { kind, strength: Strength::Strong, notices: true };
+                covered.places.extend([(from.source.clone(), by), (Ref::Decrypted, by)]);
             }
+            Proof::Confirm { exchange, vouches, .. } => {
+                let by = By { kind: "confirmed", strength: Strength::Strong, notices: true };
+                let answer = Ref::Document(plan.documents.len() + exchange, Vec::new());
+                covered.places.push((answer, by));
+                covered.places.extend(vouches.iter().map(|expr| (expr.source.clone(), by)));
+            }
+            Proof::Basic { .. } => covered.senders.push(sender("basic")),
+            Proof::Source { .. } => covered.senders.push(sender("source")),
+            Proof::Token { .. } => covered.senders.push(sender("token")),
         }
     }
-    if let Some(payload) = payload {
-        covered.payload_by = covered.by(&payload.from, request);
-        covered.payload = !covered.payload_by.is_empty();
-    }
+    covered.add_equals(&plan.guards);
     covered
 }
 
+fn by(tag: &TagProof, params: &[ParamSpec]) -> By {
+    let least = |strengths: Vec<Strength>| strengths.into_iter().min().unwrap_or(Strength::Weak);
+    let (kind, strength) = match &tag.scheme {
+        Scheme::Digest(algorithms) => {
+            let all = all_of(algorithms, params);
+            ("digest", least(all.into_iter().map(|one| one.digest_strength()).collect()))
+        }
+        Scheme::Hmac { algorithms, .. } => {
+            let all = all_of(algorithms, params);
+            ("hmac", least(all.into_iter().map(|one| one.hmac_strength()).collect()))
+        }
+        Scheme::Signature { algorithm, .. } => (algorithm.as_str(), tag.strength(*algorithm)),
+    };
+    By { kind, strength, notices: true }
+}
+
+/// The places that a tag is always made of.
 fn places(tag: &TagProof) -> impl Iterator<Item = Ref> {
-    tag.over.iter().map(|expr| expr.source.clone())
+    let always = tag.over.iter().filter(|part| part.when.is_none());
+    always
+        .filter_map(|part| match &part.kind {
+            PartKind::Value(expr) => Some(expr),
+            PartKind::Set(_) => None,
+        })
+        .flat_map(|expr| expr.places().into_iter().cloned().collect::<Vec<_>>())
 }
 
-fn kind(tag: &TagProof) -> &'static str {
-    match &tag.scheme {
-        Scheme::Digest(_) => "digest",
-        Scheme::Hmac { .. } => "hmac",
-        Scheme::Signature { algorithm, .. } => algorithm.as_str(),
-    }
+fn sets(tag: &TagProof) -> impl Iterator<Item = &SetPlan> {
+    let always = tag.over.iter().filter(|part| part.when.is_none());
+    always.filter_map(|part| match &part.kind {
+        PartKind::Set(set) => Some(&**set),
+        PartKind::Value(_) => None,
+    })
 }
 
-impl Covered {
-    fn add(&mut self, places: impl Iterator<Item = Ref>, kind: &'static str) {
-        self.places.extend(places.map(|place| (place, kind)));
-    }
-
-    /// Whether a proof covers the field of that index.
-    pub(crate) fn field(&self, index: usize, request: &RequestPlan) -> bool {
-        !self.by_ref(&Ref::Field(index), request).is_empty()
-    }
-
-    /// Whether a proof covers a place of the request.
-    pub(crate) fn is_covered(&self, place: &Ref, request: &RequestPlan) -> bool {
-        !self.by_ref(place, request).is_empty()
-    }
-
-    fn by(&self, expr: &Expr, request: &RequestPlan) -> Vec<&'static str> {
-        self.by_ref(&expr.source, request)
-    }
-
-    /// The proofs that cover a place.
-    fn by_ref(&self, place: &Ref, request: &RequestPlan) -> Vec<&'static str> {
-        let in_body = match place {
-            Ref::Field(index) => {
-                request.fields.get(*index).is_some_and(|field| field.place == FieldPlace::Body)
+impl Covered<'_> {
+    /// What must equal a covered value can be nothing else, so it is covered as well.
+    fn add_equals(&mut self, guards: &[Guard]) {
+        for guard in guards.iter().filter(|guard| guard.when.is_none()) {
+            let pairs: Vec<(&Expr, &Expr)> = match &guard.check {
+                Check::Equal(left, right) => vec![(left, right)],
+                Check::Amounts(sides) => vec![
+                    (&sides.0.value, &sides.1.value),
+                    (&sides.0.currency, &sides.1.currency),
+                ],
+                Check::Among(_) | Check::Holds(_) => vec![],
+            };
+            for (left, right) in pairs {
+                for (known, other) in [(left, right), (right, left)] {
+                    let noticed = self.of_expr(known).into_iter().find(|by| by.notices);
+                    if let Some(by) = noticed
+                        && self.of_expr(other).iter().all(|by| !by.notices)
+                    {
+                        self.places.push((other.source.clone(), by));
+                    }
+                }
             }
-            _ => false,
+        }
+    }
+
+    /// Whether a change of a place would be noticed.
+    pub(crate) fn notices(&self, place: &Ref) -> bool {
+        self.of_place(place).iter().any(|by| by.notices)
+    }
+
+    /// Whether a proof covers a place.
+    pub(crate) fn is_covered(&self, place: &Ref) -> bool {
+        !self.of_place(place).is_empty()
+    }
+
+    /// The proofs over a value: those that cover every place that it is made of.
+    fn of_expr(&self, expr: &Expr) -> Vec<By> {
+        let mut places = expr.places().into_iter().map(|place| self.of_place(place));
+        let first = places.next().unwrap_or_default();
+        places.fold(first, |known, found| match (known.is_empty(), found.is_empty()) {
+            (false, false) => {
+                let configured = known.iter().all(|by| by.kind == "configuration");
+                if configured { found } else { known }
+            }
+            _ => Vec::new(),
+        })
+    }
+
+    /// The proofs over a place.
+    fn of_place(&self, place: &Ref) -> Vec<By> {
+        let Self { plan, places, sets, senders } = self;
+        let configuration =
+            By { kind: "configuration", strength: Strength::Strong, notices: true };
+        if matches!(place, Ref::Literal(_) | Ref::Param(_) | Ref::Now | Ref::ReplyTag) {
+            return vec![configuration];
+        }
+        let mut found: Vec<By> =
+            places.iter().filter(|(known, _)| contains(known, place)).map(|(_, by)| *by).collect();
+        found.extend(sets.iter().filter(|(set, _)| self.in_set(set, place)).map(|(_, by)| *by));
+        match place {
+            Ref::Field(index) | Ref::FieldPart(index, _) => {
+                let field = plan.request.fields.get(*index);
+                let within = match field.map(|field| field.place) {
+                    Some(FieldPlace::Body) => Some(Ref::Body),
+                    Some(FieldPlace::Query) => Some(Ref::Target),
+                    Some(FieldPlace::Either) | None => None,
+                };
+                found.extend(within.iter().flat_map(|within| self.directly(within)));
+            }
+            Ref::Path => found.extend(self.directly(&Ref::Target)),
+            // All of it, where what it is packed in is covered.
+            Ref::Document(index, _) => {
+                if let Some(document) = plan.documents.get(*index) {
+                    found.extend(self.of_expr(&document.from).into_iter().filter(|by| by.notices));
+                }
+            }
+            Ref::Item(_) => {
+                if let Some(batch) = &plan.batch {
+                    found.extend(self.of_expr(batch).into_iter().filter(|by| by.notices));
+                }
+            }
+            _ => {}
+        }
+        // Answers of exchanges do not come from the sender.
+        let from_sender =
+            !matches!(place, Ref::Document(index, _) if *index >= plan.documents.len());
+        if from_sender {
+            found.extend(senders);
+        }
+        let mut unique: Vec<By> = Vec::new();
+        for by in found {
+            if !unique.contains(&by) {
+                unique.push(by);
+            }
+        }
+        unique
+    }
+
+    fn directly(&self, place: &Ref) -> Vec<By> {
+        self.places.iter().filter(|(known, _)| known == place).map(|(_, by)| *by).collect()
+    }
+
+    fn in_set(&self, set: &SetPlan, place: &Ref) -> bool {
+        let name = match (set.of, place) {
+            (SetOf::Document(of), Ref::Document(index, path)) if of == *index => {
+                match path.as_slice() {
+                    [PathStep::Key(name)] => name,
+                    _ => return false,
+                }
+            }
+            (SetOf::Fields | SetOf::Form, Ref::Field(index) | Ref::FieldPart(index, _)) => {
+                let Some(field) = self.plan.request.fields.get(*index) else { return false };
+                if set.of == SetOf::Form && field.place != FieldPlace::Body {
+                    return false;
+                }
+                &field.name
+            }
+            _ => return false,
         };
-        let mut kinds: Vec<&'static str> = match place {
-            Ref::Literal(_) | Ref::Param(_) => vec!["configuration"],
-            Ref::Payload(_) => self.payload_by.clone(),
-            _ => self
-                .places
-                .iter()
-                .filter(|(covered, _)| covered == place || (in_body && *covered == Ref::Body))
-                .map(|(_, kind)| *kind)
-                .collect(),
-        };
-        kinds.dedup();
-        kinds
+        let prefixed = set.prefix.as_ref().is_none_or(|prefix| {
+            name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+        });
+        prefixed && !set.except.contains(name)
+    }
+}
+
+/// Whether a place lies within a covered one.
+fn contains(known: &Ref, place: &Ref) -> bool {
+    match (known, place) {
+        (Ref::Document(a, above), Ref::Document(b, below)) => a == b && below.starts_with(above),
+        (Ref::Item(above), Ref::Item(below)) => below.starts_with(above),
+        (Ref::Field(a), Ref::FieldPart(b, _)) | (Ref::Header(a), Ref::HeaderPart(b, _)) => a == b,
+        _ => known == place,
     }
 }
 
 /// Says of each use whether it is covered, and complains of those that must be and are not.
 pub(crate) fn check(
-    covered: &Covered,
+    covered: &Covered<'_>,
     uses: &[Use],
-    request: &RequestPlan,
     unsigned: Option<&Node>,
     problems: &mut Problems,
 ) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut excused = HashSet::new();
     for Use { fact, place, expr } in uses {
-        let covered_by = covered.by(expr, request);
+        let covered_by: Vec<&'static str> =
+            covered.of_expr(expr).into_iter().map(|by| by.kind).collect();
         let excuse = unsigned.and_then(|node| node.get(fact));
         match (covered_by.is_empty(), excuse) {
             (false, _) => {}
@@ -182,4 +343,15 @@ pub(crate) fn check(
         }
     }
     rows
+}
+
+/// What a variant is worth: of what money hangs on, the least; of each, the best proof over it.
+pub(crate) fn strength(covered: &Covered<'_>, uses: &[Use]) -> Strength {
+    let of = |expr: &Expr| covered.of_expr(expr).into_iter().map(|by| by.strength).max();
+    let money = uses.iter().filter(|one| MONEY.contains(&one.fact));
+    let least = money.filter_map(|one| of(&one.expr)).min();
+    least.unwrap_or_else(|| {
+        let all = covered.places.iter().map(|(_, by)| by.strength);
+        all.min().unwrap_or(Strength::Weak)
+    })
 }

@@ -3,12 +3,15 @@
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::event::{Amount, Event};
+use crate::engine::exchange::Answer;
+use crate::engine::form;
 use crate::engine::inbound::UnixSeconds;
 use crate::engine::params::Params;
 use crate::engine::plan::BodyKind;
 use crate::engine::reason::Reason;
 use crate::engine::secret::Secret;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Accepted, Verdict};
+use crate::rule::canned::{self, Canned};
 use crate::rule::request::{Body, Request};
 use crate::text::node::{Kind, Node};
 use crate::text::problem::{Place, Problems, did_you_mean};
@@ -24,6 +27,8 @@ pub struct Example {
     pub at: UnixSeconds,
     /// The request.
     pub request: Request,
+    /// What the gateway would answer.
+    pub canned: Vec<Canned>,
     /// What must become of it.
     pub expect: Expect,
     /// Where it stands in the file.
@@ -33,8 +38,10 @@ pub struct Example {
 /// What must become of an example.
 #[derive(Clone, Debug)]
 pub enum Expect {
-    /// Accepted, with these facts.
-    Accept(Vec<ExpectedFact>),
+    /// Accepted, with an event of these facts each, and answered with this body.
+    Accept(Vec<Vec<ExpectedFact>>, Option<String>),
+    /// A question: answered with this body, and no event.
+    Answer(String),
     /// Rejected for one of these reasons.
     Reject(Vec<Reason>),
 }
@@ -134,13 +141,51 @@ fn example(node: &Node, rule: &CompiledRule, problems: &mut Problems) -> Option<
         name: name.as_text()?.to_owned(),
         params,
         at: node.get("at").and_then(Node::as_integer).unwrap_or(0),
-        request: request(node.get("request")?, rule)?,
+        request: request(node.get("request")?, rule, problems)?,
+        canned: canned(node),
         expect: expect(node.get("expect")?, problems)?,
         place: name.place,
     })
 }
 
-fn request(node: &Node, rule: &CompiledRule) -> Option<Request> {
+/// The canned answers of an example.
+fn canned(node: &Node) -> Vec<Canned> {
+    let nodes = node.get("exchanges").map_or(&[][..], Node::items);
+    nodes.iter().filter_map(canned_one).collect()
+}
+
+fn canned_one(node: &Node) -> Option<Canned> {
+    let text = |key| node.get(key).and_then(Node::as_text);
+    let pairs = |key| -> Vec<(String, String)> {
+        let entries = node.get(key).map_or(&[][..], Node::entries);
+        let value = |node: &Node| node.as_text().unwrap_or_default().to_owned();
+        entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect()
+    };
+    let form = pairs("form");
+    let form: Vec<(&[u8], &[u8])> =
+        form.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let sends = node.get("form").or(node.get("body")).is_some();
+    let fails = node.get("fails").and_then(Node::as_bool).unwrap_or(false);
+    let status = node.get("status").and_then(Node::as_integer);
+    let status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
+    Some(Canned {
+        method: text("method").unwrap_or(if sends { "POST" } else { "GET" }).to_owned(),
+        url: text("url")?.to_owned(),
+        headers: pairs("headers"),
+        body: match text("body") {
+            Some(body) => body.as_bytes().to_vec(),
+            None => form::encode_pairs(&form),
+        },
+        answer: if fails {
+            Answer::Unavailable
+        } else {
+            let body = text("answer").unwrap_or_default().as_bytes().into();
+            Answer::Given { status, body, cached: false }
+        },
+    })
+}
+
+fn request(node: &Node, rule: &CompiledRule, problems: &mut Problems) -> Option<Request> {
     let plan = &rule.variants.first()?.plan.request;
     let text = |key| node.get(key).and_then(Node::as_text).map(str::to_owned);
     let pairs = |key| -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -170,12 +215,25 @@ fn request(node: &Node, rule: &CompiledRule) -> Option<Request> {
     let media_type: Option<&[u8]> = match plan.body {
         BodyKind::Form => Some(b"application/x-www-form-urlencoded"),
         BodyKind::Json => Some(b"application/json"),
+        BodyKind::FormOrJson if node.get("form").is_none() => Some(b"application/json"),
+        BodyKind::FormOrJson => Some(b"application/x-www-form-urlencoded"),
         BodyKind::Any => None,
     };
     if let (false, Some(media_type)) = (has_type, media_type) {
         headers.push(("content-type".to_owned(), media_type.to_vec()));
     }
+    let peer = match node.get("from") {
+        None => None,
+        Some(node) => {
+            let peer = node.as_text()?.parse().ok();
+            if peer.is_none() {
+                problems.add(node.place, "expected an address such as 192.0.2.1");
+            }
+            Some(peer?)
+        }
+    };
     Some(Request {
+        peer,
         method: method?,
         path: text("path").unwrap_or_else(|| "/".to_owned()),
         query: pairs("query"),
@@ -202,8 +260,24 @@ fn expect(node: &Node, problems: &mut Problems) -> Option<Expect> {
         }
         return Some(Expect::Reject(known));
     }
+    let reply = node.get("reply").and_then(Node::as_text).map(str::to_owned);
+    match (node.get("accept"), reply) {
+        (Some(accept), reply) => {
+            let events = accept.one_or_many().iter().map(|node| facts(node, problems)).collect();
+            Some(Expect::Accept(events, reply))
+        }
+        (None, Some(reply)) => Some(Expect::Answer(reply)),
+        (None, None) => {
+            problems.add(node.place, "expected `accept`, `reject`, or only `reply`");
+            None
+        }
+    }
+}
+
+/// The facts of one event.
+fn facts(node: &Node, problems: &mut Problems) -> Vec<ExpectedFact> {
     let mut facts = Vec::new();
-    for (key, node) in node.get("accept")?.entries() {
+    for (key, node) in node.entries() {
         if !FACTS.contains(&key.text.as_str()) {
             let help = match did_you_mean(&key.text, FACTS) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -212,22 +286,27 @@ fn expect(node: &Node, problems: &mut Problems) -> Option<Expect> {
             problems.add_with_help(key.place, format!("no such fact: `{}`", key.text), help);
             continue;
         }
+        let text = |key| node.get(key).and_then(Node::as_text).map(str::to_owned);
         let value = match &node.kind {
-            Kind::Null => FactValue::Absent,
-            Kind::Bool(truth) => FactValue::Truth(*truth),
-            Kind::Map(_) => FactValue::Amount(Amount {
-                value: node.get("value").and_then(Node::as_text)?.to_owned(),
-                currency: node.get("currency").and_then(Node::as_text)?.to_owned(),
-            }),
-            Kind::Number(_) | Kind::Text(_) => FactValue::Text(node.as_text()?.to_owned()),
-            Kind::List(_) => {
-                problems.add(node.place, "a fact is text, true, false, null or an amount");
-                continue;
+            Kind::Null => Some(FactValue::Absent),
+            Kind::Bool(truth) => Some(FactValue::Truth(*truth)),
+            Kind::Map(_) => match (text("value"), text("currency")) {
+                (Some(value), Some(currency)) => Some(FactValue::Amount(Amount { value, currency })),
+                _ => None,
+            },
+            Kind::Number(_) | Kind::Text(_) => {
+                node.as_text().map(|text| FactValue::Text(text.to_owned()))
             }
+            Kind::List(_) => None,
         };
-        facts.push(ExpectedFact { name: key.text.clone(), value, place: node.place });
+        match value {
+            Some(value) => {
+                facts.push(ExpectedFact { name: key.text.clone(), value, place: node.place });
+            }
+            None => problems.add(node.place, "a fact is text, true, false, null or an amount"),
+        }
     }
-    Some(Expect::Accept(facts))
+    facts
 }
 
 /// Runs an example under its own parameters. `Err` where these do not fit the rule.
@@ -247,47 +326,72 @@ pub(crate) fn bind(
     }
 }
 
-/// Whether an example comes out as it says; the accepted event where it does.
-pub(crate) fn run(bound: &Bound, example: &Example, problems: &mut Problems) -> Option<Event> {
-    let verdict = example.request.encode().with(|inbound| bound.judge(inbound, example.at));
-    let name = &example.name;
-    match (verdict, &example.expect) {
+/// Whether an example comes out as it says; what was accepted where it does.
+pub(crate) fn run(bound: &Bound, example: &Example, problems: &mut Problems) -> Option<Accepted> {
+    let Example { name, at, canned, .. } = example;
+    let wire = example.request.encode();
+    let outcome = wire.with(|inbound| canned::judge(bound, inbound, *at, canned));
+    let mut wrong = |what: String| problems.add(example.place, format!("example `{name}` {what}"));
+    if let Some(question) = outcome.unexpected {
+        wrong(format!("asks what is not among its exchanges: {question}"));
+    }
+    match (outcome.verdict, &example.expect) {
+        (Verdict::Ask(exchange), _) => {
+            wrong(format!("asks more than {} questions: {exchange:?}", canned::ROUNDS_MAX));
+            None
+        }
         (Verdict::Rejected(reject), Expect::Reject(reasons)) => {
             if !reasons.contains(&reject.reason) {
-                let message = format!(
-                    "example `{name}` was rejected for another reason: {} ({})",
-                    reject.reason.as_str(),
-                    reject.at
-                );
-                problems.add(example.place, message);
+                let word = reject.reason.as_str();
+                wrong(format!("was rejected for another reason: {word} ({})", reject.at));
             }
             None
         }
-        (Verdict::Rejected(reject), Expect::Accept(_)) => {
-            let message = format!(
-                "example `{name}` must be accepted, and was rejected: {} ({})",
-                reject.reason.as_str(),
-                reject.at
-            );
-            problems.add(example.place, message);
+        (Verdict::Rejected(reject), Expect::Accept(..) | Expect::Answer(_)) => {
+            let word = reject.reason.as_str();
+            wrong(format!("must be accepted, and was rejected: {word} ({})", reject.at));
             None
         }
         (Verdict::Accepted(_), Expect::Reject(_)) => {
-            problems
-                .add(example.place, format!("example `{name}` must be rejected, and was accepted"));
+            wrong("must be rejected, and was accepted".to_owned());
             None
         }
-        (Verdict::Accepted(accepted), Expect::Accept(facts)) => {
-            let event = accepted.events.into_iter().next()?;
-            for ExpectedFact { name: wanted, value, place } in facts {
-                let found = fact(&event, wanted);
-                if found.as_ref() != Some(value) {
-                    let found = found.map_or_else(String::new, |found| found.to_string());
-                    let message = format!("example `{name}`: `{wanted}` is {found}, not {value}");
-                    problems.add(*place, message);
+        (Verdict::Accepted(accepted), Expect::Answer(body)) => {
+            if !accepted.events.is_empty() {
+                wrong("must yield no event, and does".to_owned());
+            }
+            check_reply(&accepted, body, &mut wrong);
+            None
+        }
+        (Verdict::Accepted(accepted), Expect::Accept(events, reply)) => {
+            if outcome.given.len() < canned.len() {
+                wrong("did not ask all of its exchanges".to_owned());
+            }
+            if let Some(body) = reply {
+                check_reply(&accepted, body, &mut wrong);
+            }
+            if accepted.events.len() != events.len() {
+                wrong(format!("says {} events, not {}", accepted.events.len(), events.len()));
+            }
+            for (event, facts) in accepted.events.iter().zip(events) {
+                for ExpectedFact { name: wanted, value, place } in facts {
+                    let found = fact(event, wanted);
+                    if found.as_ref() != Some(value) {
+                        let found = found.map_or_else(String::new, |found| found.to_string());
+                        let message =
+                            format!("example `{name}`: `{wanted}` is {found}, not {value}");
+                        problems.add(*place, message);
+                    }
                 }
             }
-            Some(event)
+            Some(accepted)
         }
+    }
+}
+
+fn check_reply(accepted: &Accepted, body: &str, wrong: &mut impl FnMut(String)) {
+    if accepted.reply.body != body.as_bytes() {
+        let found = accepted.reply.body.escape_ascii();
+        wrong(format!("is answered with `{found}`, not `{}`", body.escape_debug()));
     }
 }

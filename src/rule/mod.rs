@@ -1,6 +1,7 @@
 //! Rules: from YAML to a compiled rule that has proved itself, or to every problem at once. Pure.
 
 mod ambiguity;
+pub mod canned;
 mod compile;
 pub mod coverage;
 pub mod example;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
+use crate::engine::event::Strength;
 use crate::engine::params::{BindError, ParamSpec, Params};
 use crate::text::node::Node;
 use crate::text::problem::Problems;
@@ -32,6 +34,7 @@ pub struct Rule(Arc<Proved>);
 struct Proved {
     title: String,
     docs: String,
+    unconfirmed: Vec<String>,
     compiled: CompiledRule,
     variants: Vec<VariantReport>,
     examples: Vec<Example>,
@@ -45,8 +48,10 @@ pub struct VariantReport {
     pub title: String,
     /// What covers each fact.
     pub coverage: Vec<coverage::Row>,
-    /// Why algorithms that are no longer trusted are let pass.
+    /// Why weak proofs are let pass.
     pub weak: Vec<String>,
+    /// What its proofs are worth for what money hangs on.
+    pub strength: Strength,
 }
 
 /// Compiles a rule, runs its examples and breeds forgeries from them. `file` names the text in
@@ -68,7 +73,9 @@ pub fn compile(file: &str, text: &str) -> Result<Rule, Problems> {
     let forgeries = prove(&compiled, &examples, &mut problems);
     let text = |key| root.get(key).and_then(Node::as_text).unwrap_or_default().to_owned();
     let (title, docs) = (text("title"), text("docs"));
-    let proved = Proved { title, docs, compiled, variants, examples, forgeries };
+    let unconfirmed = root.get("unconfirmed").map_or(&[][..], Node::items);
+    let unconfirmed = unconfirmed.iter().filter_map(Node::as_text).map(str::to_owned).collect();
+    let proved = Proved { title, docs, unconfirmed, compiled, variants, examples, forgeries };
     problems.into_result(Rule(Arc::new(proved)))
 }
 
@@ -79,8 +86,8 @@ fn prove(rule: &CompiledRule, examples: &[Example], problems: &mut Problems) -> 
     let mut forgeries = 0;
     for example in examples {
         let Some(bound) = example::bind(rule, example, problems) else { continue };
-        let Some(event) = example::run(&bound, example, problems) else { continue };
-        forgeries += forgery::breed(rule, &bound, example, &event, problems);
+        let Some(accepted) = example::run(&bound, example, problems) else { continue };
+        forgeries += forgery::breed(rule, &bound, example, &accepted.events, problems);
         for (variant, proved) in rule.variants.iter().zip(&mut proved) {
             *proved |= std::ptr::eq(&raw const *variant.plan, bound.plan());
         }
@@ -138,6 +145,11 @@ impl Rule {
         &self.0.compiled.hash
     }
 
+    /// What no published value confirms.
+    pub fn unconfirmed(&self) -> &[String] {
+        &self.0.unconfirmed
+    }
+
     /// What an operator configures.
     pub fn params(&self) -> &[ParamSpec] {
         &self.0.compiled.params
@@ -155,7 +167,7 @@ impl Rule {
 
     /// How many of the examples are accepted.
     pub fn accepted_examples(&self) -> impl Iterator<Item = &Example> {
-        self.0.examples.iter().filter(|example| matches!(example.expect, Expect::Accept(_)))
+        self.0.examples.iter().filter(|example| matches!(example.expect, Expect::Accept(..)))
     }
 
     /// Forgeries that it has refused while it was loaded.

@@ -19,6 +19,8 @@ pub(crate) enum Segment {
     Name(String),
     /// `[0]`
     Index(usize),
+    /// `[rel=up]`: the first item whose member `rel` is `up`.
+    Where(String, String),
 }
 
 /// Parses a reference; the error says what is wrong and what is expected.
@@ -44,6 +46,35 @@ pub(crate) fn parse(text: &str) -> Result<Reference, String> {
         })?);
     }
     Ok(Reference { root: root.to_owned(), path, steps })
+}
+
+/// A piece of a template.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Piece<'t> {
+    /// `${…}`: what stands in it.
+    Place(&'t str),
+    /// Anything else.
+    Words(&'t str),
+}
+
+/// Takes a template such as `OK${field.InvId}` apart; the error says what is wrong with it.
+pub(crate) fn template(text: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((words, after)) = rest.split_once("${") {
+        let (place, after) = after
+            .split_once('}')
+            .ok_or_else(|| "`${` without a `}` after it".to_owned())?;
+        if !words.is_empty() {
+            pieces.push(Piece::Words(words));
+        }
+        pieces.push(Piece::Place(place.trim()));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Words(rest));
+    }
+    Ok(pieces)
 }
 
 struct Cursor<'t> {
@@ -78,6 +109,12 @@ impl<'t> Cursor<'t> {
             return Some(Segment::Name(name.to_owned()));
         }
         let (digits, rest) = inner.split_once(']')?;
+        if let Some((key, value)) = digits.split_once('=') {
+            self.text = rest;
+            let plain = |text: &str| !text.is_empty() && !text.contains(['[', '\'', '"']);
+            return (plain(key) && plain(value))
+                .then(|| Segment::Where(key.to_owned(), value.to_owned()));
+        }
         let index = digits.parse().ok().filter(|index| *index < 1000)?;
         self.text = rest;
         Some(Segment::Index(index))
@@ -113,6 +150,27 @@ mod tests {
             &[name("items"), Segment::Index(0), name("odd.name"), name("x")],
             &["lower", "fit 32"],
         );
+    }
+
+    #[test]
+    fn an_item_is_found_by_a_member() {
+        let up = Segment::Where("rel".to_owned(), "up".to_owned());
+        check("payload.links[rel=up].href", "payload", &[name("links"), up, name("href")], &[]);
+        assert!(parse("payload.links[rel=]").is_err());
+    }
+
+    #[test]
+    fn a_template_is_words_and_places() {
+        let pieces = template("OK${field.InvId}:${ now }").expect("a template");
+        let want = [
+            Piece::Words("OK"),
+            Piece::Place("field.InvId"),
+            Piece::Words(":"),
+            Piece::Place("now"),
+        ];
+        assert_eq!(pieces, want);
+        assert_eq!(template("{}"), Ok(vec![Piece::Words("{}")]));
+        assert!(template("${x").is_err());
     }
 
     #[test]

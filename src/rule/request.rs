@@ -1,5 +1,7 @@
 //! A request that can be changed: what an example is, and what forgeries are bred from.
 
+use std::net::IpAddr;
+
 use crate::engine::form;
 use crate::engine::inbound::Inbound;
 
@@ -16,6 +18,8 @@ pub struct Request {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body.
     pub body: Body,
+    /// The peer; `None`: it does not matter.
+    pub peer: Option<IpAddr>,
 }
 
 /// A body.
@@ -33,6 +37,7 @@ pub struct Wire {
     target: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
+    peer: Option<IpAddr>,
 }
 
 impl Request {
@@ -52,7 +57,8 @@ impl Request {
             Body::Form(pairs) => encode(pairs),
             Body::Raw(bytes) => bytes.clone(),
         };
-        Wire { method: self.method.clone(), target, headers: self.headers.clone(), body }
+        let (method, headers) = (self.method.clone(), self.headers.clone());
+        Wire { method, target, headers, body, peer: self.peer }
     }
 
     /// Every place that holds a field of that name.
@@ -87,7 +93,7 @@ impl Wire {
             target: &self.target,
             headers: &headers,
             body: &self.body,
-            remote_addr: None,
+            remote_addr: self.peer,
         })
     }
 

@@ -5,7 +5,10 @@ use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::inbound::UnixSeconds;
 use crate::engine::params::Params;
-use crate::engine::plan::{Expr, Plan, Proof, Ref};
+use crate::engine::json;
+use crate::engine::plan::{Expr, Pairs, PathStep, Plan, Proof, Ref, Step};
+use crate::engine::scope::{scalar_text, walk};
+use crate::engine::sign::Signed;
 use crate::rule::request::{Body, Request};
 
 /// Why an example could not be signed.
@@ -28,14 +31,23 @@ pub fn sign(
     let plan = bound.plan();
     if let Some(now) = now {
         for fresh in &plan.fresh {
-            let time = if fresh.milliseconds { now.saturating_mul(1000) } else { now };
-            put(request, plan, &fresh.time.source, time.to_string().as_bytes());
+            let time = fresh.time.format.write(now);
+            put(request, plan, &fresh.time.value, time.as_bytes());
         }
     }
-    let tags = request.encode().with(|inbound| bound.sign(inbound));
-    for (place, text) in tags.map_err(|_| SignError::Incomplete)? {
-        let text = text.ok_or(SignError::OnlyTheGateway)?;
-        put(request, plan, &place, text.as_bytes());
+    let tags = request.encode().with(|inbound| bound.sign(inbound, now.unwrap_or(0)));
+    for signed in tags.map_err(|_| SignError::Incomplete)? {
+        match signed {
+            Signed::Authorization(credentials) => {
+                if let Some(found) = request.header_mut("authorization") {
+                    *found = credentials.into_bytes();
+                }
+            }
+            Signed::At(place, text) => {
+                let text = text.ok_or(SignError::OnlyTheGateway)?;
+                put(request, plan, &place, text.as_bytes());
+            }
+        }
     }
     Ok(())
 }
@@ -49,9 +61,9 @@ pub fn readdress(
     (new, to): (&Bound, &Params),
 ) {
     let plan = new.plan();
-    let Some(payload) = &plan.payload else { return };
+    let Some(payload) = plan.documents.first() else { return };
     let Some(place) = source_of(plan, &payload.from) else { return };
-    let packed = value_of(request, plan, &place.source);
+    let packed = value_of(request, plan, place);
     let Some(mut opened) = packed.and_then(|packed| old.unpack(place, &packed)) else { return };
     let specs = new.guarded_params().filter_map(|index| rule.params.get(index));
     for name in specs.map(|spec| spec.name.as_str()) {
@@ -61,7 +73,7 @@ pub fn readdress(
         }
     }
     if let Some(packed) = new.pack(place, &opened) {
-        put(request, plan, &place.source, &packed);
+        put_raw(request, plan, &place.source, &packed);
     }
 }
 
@@ -70,7 +82,7 @@ fn source_of<'p>(plan: &'p Plan, from: &'p Expr) -> Option<&'p Expr> {
     match from.source {
         Ref::Decrypted => plan.proofs.iter().find_map(|proof| match proof {
             Proof::Decrypt { from, .. } => Some(from),
-            Proof::FirstPresent(_) | Proof::Tag(_) => None,
+            _ => None,
         }),
         _ => Some(from),
     }
@@ -95,8 +107,8 @@ fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
 }
 
 /// The raw value at a place of the request, without the steps.
-pub(crate) fn value_of(request: &Request, plan: &Plan, place: &Ref) -> Option<Vec<u8>> {
-    match place {
+pub(crate) fn value_of(request: &Request, plan: &Plan, place: &Expr) -> Option<Vec<u8>> {
+    match &place.source {
         Ref::Body => match &request.body {
             Body::Raw(bytes) => Some(bytes.clone()),
             Body::Form(_) => None,
@@ -110,20 +122,65 @@ pub(crate) fn value_of(request: &Request, plan: &Plan, place: &Ref) -> Option<Ve
             request.clone().header_mut(name).map(|value| value.clone())
         }
         Ref::HeaderPart(index, part) => {
-            let (header, key, separator, equals) = pair_key(plan, *index, *part)?;
+            let (header, key, pairs) = pair_key(plan, *index, *part)?;
             let value = request.clone().header_mut(header)?.clone();
             value
-                .split(|&byte| byte == separator)
-                .find_map(|pair| pair.strip_prefix(key.as_bytes())?.strip_prefix(&[equals]))
+                .split(|&byte| byte == pairs.separator)
+                .map(|pair| if pairs.trim { pair.trim_ascii() } else { pair })
+                .find_map(|pair| pair.strip_prefix(key.as_bytes())?.strip_prefix(&[pairs.equals]))
                 .map(<[u8]>::to_vec)
         }
-        Ref::Decrypted | Ref::Literal(_) | Ref::Param(_) | Ref::Payload(_) => None,
+        Ref::Document(index, path) => in_body(request, plan, *index, path),
+        _ => None,
+    }
+}
+
+/// The text of a JSON value in a body that is JSON.
+fn in_body(request: &Request, plan: &Plan, index: usize, path: &[PathStep]) -> Option<Vec<u8>> {
+    let document = plan.documents.get(index)?;
+    let (Ref::Body, Body::Raw(body)) = (&document.from.source, &request.body) else { return None };
+    let value = json::parse(body).ok()?;
+    let found = walk(&value, path)?;
+    scalar_text(found).map(|text| text.as_bytes().to_vec())
+}
+
+/// Puts a value at a place of the request, in front of it what its steps take away.
+pub(crate) fn put(request: &mut Request, plan: &Plan, place: &Expr, value: &[u8]) {
+    let mut value = value.to_vec();
+    for step in place.steps.iter().rev() {
+        if let Step::Strip(words) = step {
+            value = [words.as_bytes(), &value].concat();
+        }
+    }
+    put_bare(request, plan, place, &value);
+}
+
+/// Puts a value at a place of the request, as it is.
+pub(crate) fn put_bare(request: &mut Request, plan: &Plan, place: &Expr, value: &[u8]) {
+    if let Ref::Document(..) = place.source {
+        let Some(old) = value_of(request, plan, place) else { return };
+        if let Body::Raw(body) = &mut request.body {
+            *body = replace_once(body, &old, value);
+        }
+        return;
+    }
+    put_raw(request, plan, &place.source, value);
+}
+
+/// The last place, because a tag comes after what it is made of more often than before.
+fn replace_once(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let at = (0..text.len()).rev().find(|at| text.get(*at..).is_some_and(|t| t.starts_with(old)));
+    match at.and_then(|at| text.split_at_checked(at)) {
+        Some((head, tail)) if !old.is_empty() => {
+            [head, new, tail.get(old.len()..).unwrap_or_default()].concat()
+        }
+        _ => text.to_vec(),
     }
 }
 
 /// Puts a value at a place of the request. A key of pairs that occurs several times is replaced by
 /// one.
-pub(crate) fn put(request: &mut Request, plan: &Plan, place: &Ref, value: &[u8]) {
+fn put_raw(request: &mut Request, plan: &Plan, place: &Ref, value: &[u8]) {
     match place {
         Ref::Body => request.body = Body::Raw(value.to_vec()),
         Ref::Field(index) => {
@@ -141,30 +198,32 @@ pub(crate) fn put(request: &mut Request, plan: &Plan, place: &Ref, value: &[u8])
             }
         }
         Ref::HeaderPart(index, part) => put_part(request, plan, *index, *part, value),
-        Ref::Decrypted | Ref::Literal(_) | Ref::Param(_) | Ref::Payload(_) => {}
+        _ => {}
     }
 }
 
 fn put_part(request: &mut Request, plan: &Plan, index: usize, part: usize, value: &[u8]) {
-    let Some((header, key, separator, equals)) = pair_key(plan, index, part) else { return };
+    let Some((header, key, pairs)) = pair_key(plan, index, part) else { return };
+    let (separator, trim) = (pairs.separator, pairs.trim);
+    let prefix = [key.as_bytes(), &[pairs.equals]].concat();
     let Some(found) = request.header_mut(header) else { return };
-    let prefix = [key.as_bytes(), &[equals]].concat();
-    let mut pairs: Vec<Vec<u8>> = Vec::new();
+    let mut parts: Vec<Vec<u8>> = Vec::new();
     let mut done = false;
     for pair in found.split(|&byte| byte == separator) {
+        let pair = if trim { pair.trim_ascii() } else { pair };
         if !pair.starts_with(&prefix) {
-            pairs.push(pair.to_vec());
+            parts.push(pair.to_vec());
         } else if !done {
-            pairs.push([&prefix[..], value].concat());
+            parts.push([&prefix[..], value].concat());
             done = true;
         }
     }
-    *found = pairs.join(&separator);
+    *found = parts.join(&separator);
 }
 
-fn pair_key(plan: &Plan, index: usize, part: usize) -> Option<(&str, &str, u8, u8)> {
+fn pair_key(plan: &Plan, index: usize, part: usize) -> Option<(&str, &str, &Pairs)> {
     let header = plan.request.headers.get(index)?;
     let pairs = header.pairs.as_ref()?;
     let key = pairs.keys.get(part)?;
-    Some((&header.name, &key.name, pairs.separator, pairs.equals))
+    Some((&header.name, &key.name, pairs))
 }

@@ -8,11 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::engine::event::{Amount, Event};
+use crate::engine::exchange::Answer;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::params::Params;
 use crate::engine::secret::Secret;
 use crate::engine::verdict::{Reply, Verdict};
 use crate::rule::Rule;
+use crate::rule::canned::{self, Canned};
 use crate::rule::example::{FactValue, fact};
 
 /// One vector.
@@ -31,6 +33,7 @@ pub struct Vector {
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
     remote_addr: Option<IpAddr>,
+    canned: Vec<Canned>,
     expect: Value,
 }
 
@@ -65,6 +68,7 @@ impl Vector {
             headers,
             body,
             remote_addr: text(request, "remote_addr").ok().and_then(|text| text.parse().ok()),
+            canned: canned(&value)?,
             expect: value.get("expect").ok_or("no `expect`")?.clone(),
         })
     }
@@ -83,9 +87,14 @@ impl Vector {
             body: &self.body,
             remote_addr: self.remote_addr,
         };
-        let verdict = bound.judge(&inbound, self.now);
+        let outcome = canned::judge(&bound, &inbound, self.now, &self.canned);
+        // An address that the sender chose must not be contacted, whatever becomes of it.
+        if let Some(question) = outcome.unexpected {
+            return Err(format!("asks what is not listed: {question}"));
+        }
         let wanted = self.expect.get("verdict").and_then(Value::as_str).unwrap_or_default();
-        match (verdict, wanted) {
+        match (outcome.verdict, wanted) {
+            (Verdict::Ask(exchange), _) => Err(format!("asks without end: {exchange:?}")),
             (Verdict::Rejected(reject), "reject") => {
                 let reasons = self.expect.get("reasons").and_then(Value::as_array);
                 let found = reject.reason.as_str();
@@ -99,11 +108,50 @@ impl Vector {
             }
             (Verdict::Accepted(_), "reject") => Err("accepted, and must be rejected".to_owned()),
             (Verdict::Accepted(accepted), _) => {
+                let in_order: Vec<usize> = (0..self.canned.len()).collect();
+                if outcome.given != in_order {
+                    return Err("not every listed question was asked, in order".to_owned());
+                }
                 check_event(self.expect.get("event"), accepted.events.first())?;
                 check_reply(self.expect.get("reply"), &accepted.reply)
             }
         }
     }
+}
+
+/// The canned answers of `exchanges`.
+fn canned(vector: &Value) -> Result<Vec<Canned>, String> {
+    let bytes = |value: &Value| -> Result<Vec<u8>, String> {
+        let text = value.get("body_base64").and_then(Value::as_str);
+        if let Some(text) = value.get("body").and_then(Value::as_str) {
+            return Ok(text.as_bytes().to_vec());
+        }
+        STANDARD.decode(text.unwrap_or_default()).map_err(|_| "`body_base64` is not base64".into())
+    };
+    let mut all = Vec::new();
+    for exchange in vector.get("exchanges").and_then(Value::as_array).into_iter().flatten() {
+        let request = exchange.get("request").ok_or("an exchange has no `request`")?;
+        let response = exchange.get("response").ok_or("an exchange has no `response`")?;
+        let text = |key| request.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let pair = |line: &Value| {
+            Some((line.get(0)?.as_str()?.to_owned(), line.get(1)?.as_str()?.to_owned()))
+        };
+        let headers = request.get("headers").and_then(Value::as_array);
+        let status = response.get("status").and_then(Value::as_u64);
+        all.push(Canned {
+            method: text("method"),
+            url: text("url"),
+            headers: headers.into_iter().flatten().filter_map(pair).collect(),
+            body: bytes(request)?,
+            answer: match status.and_then(|status| u16::try_from(status).ok()) {
+                Some(status) => {
+                    Answer::Given { status, body: bytes(response)?.into(), cached: false }
+                }
+                None => Answer::Unavailable,
+            },
+        });
+    }
+    Ok(all)
 }
 
 fn params(value: &Value) -> Result<Params, String> {

@@ -107,6 +107,28 @@ pub fn compare(a: &Amount, b: &Amount) -> Option<Ordering> {
     })
 }
 
+/// Whether it is no money at all.
+pub fn is_zero(amount: &Amount) -> bool {
+    amount.value.bytes().all(|byte| matches!(byte, b'0' | b'.'))
+}
+
+/// The letters of an ISO 4217 code that is written in letters of any case or as a number.
+pub fn letters(code: &str) -> Option<&'static str> {
+    iso(code).map(Currency::code)
+}
+
+/// A decimal number in its shortest writing: `19.90` and `19.9` are one number, and so are `-0` and
+/// `0`. `None`: not a plain decimal number.
+pub fn shortest(text: &str) -> Option<String> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text),
+    };
+    let (whole, fraction) = plain(digits)?;
+    let number = join(&whole, fraction.trim_end_matches('0'));
+    Some(if number == "0" { number } else { format!("{sign}{number}") })
+}
+
 impl Decimals {
     fn of(&self, currency: Currency) -> Option<usize> {
         let own = self.own.get(currency.code()).copied().or(self.otherwise);

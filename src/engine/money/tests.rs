@@ -306,3 +306,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_number_has_one_shortest_writing() {
+    let cases = [
+        ("19.90", Some("19.9")),
+        ("19.9", Some("19.9")),
+        ("-19.90", Some("-19.9")),
+        ("0.00", Some("0")),
+        ("-0.0", Some("0")),
+        ("100", Some("100")),
+        ("9007199254740993", Some("9007199254740993")),
+        ("1e3", None),
+        ("--1", None),
+        ("007", None),
+        ("", None),
+    ];
+    for (text, want) in cases {
+        assert_eq!(shortest(text).as_deref(), want, "{text}");
+    }
+}
+
+#[test]
+fn a_code_in_any_writing_has_the_same_letters() {
+    for code in ["AMD", "amd", "051", "51"] {
+        assert_eq!(letters(code), Some("AMD"), "{code}");
+    }
+    assert_eq!(letters("WMZ"), None);
+    assert_eq!(letters("1051"), None);
+}

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::engine::event::Status;
 use crate::engine::money::MoneyRule;
-use crate::engine::plan::{Condition, Expr};
+use crate::engine::plan::{Condition, Expr, Phase};
+use crate::engine::time::TimeFormat;
 
 /// What the callback says.
 #[derive(Clone, Debug)]
@@ -22,10 +23,13 @@ pub struct EventPlan {
 /// Test money, and whether this route is for it.
 #[derive(Clone, Debug)]
 pub struct TestGuard {
-    /// It is test money if this holds.
-    pub when: Condition,
+    /// It is test money if this holds; `None`: on a route for it everything is, because the two
+    /// environments have proofs of their own.
+    pub when: Option<Condition>,
     /// The parameter that says `live` or `test`.
     pub environment: usize,
+    /// When all that it looks at is known.
+    pub phase: Phase,
 }
 
 /// How the status and the facts are found.
@@ -69,6 +73,8 @@ pub enum StatusRule {
     Is(Status),
     /// `partially_refunded` where less than the amount has gone back, else `refunded`.
     RefundedByAmount,
+    /// `succeeded` while nothing has gone back, else as above.
+    SucceededByAmount,
 }
 
 /// Where each fact stands. Empty: the gateway does not say.
@@ -86,6 +92,8 @@ pub struct Facts {
     pub transaction_id: Vec<Expr>,
     /// Of the payment.
     pub amount: Option<AmountFact>,
+    /// What `refunded_amount` is compared with; `None`: with the amount.
+    pub refunded_of: Option<AmountFact>,
     /// How much has gone back.
     pub refunded_amount: Option<AmountFact>,
     /// What the merchant receives.
@@ -93,7 +101,7 @@ pub struct Facts {
     /// What the gateway keeps.
     pub fee: Option<AmountFact>,
     /// When it happened.
-    pub occurred_at: Option<TimeFact>,
+    pub occurred_at: Option<Instant>,
 }
 
 /// An amount and its currency.
@@ -103,15 +111,17 @@ pub struct AmountFact {
     pub value: Expr,
     /// A code, or a literal.
     pub currency: Expr,
+    /// A minus sign before it does not count: the event's name says which way the money went.
+    pub unsigned: bool,
     /// Unit, decimals, notation.
     pub rule: Arc<MoneyRule>,
 }
 
-/// A time in Unix seconds or milliseconds.
+/// A time.
 #[derive(Clone, Debug)]
-pub struct TimeFact {
-    /// An integer.
+pub struct Instant {
+    /// Where it stands.
     pub value: Expr,
-    /// Milliseconds instead of seconds.
-    pub milliseconds: bool,
+    /// How it is written.
+    pub format: TimeFormat,
 }

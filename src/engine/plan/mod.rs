@@ -2,18 +2,29 @@
 //! only; judging interprets no text. Values of parameters are not in it, only their places.
 
 mod event;
+mod exchange;
+mod proof;
+mod request;
+mod response;
 
 use std::sync::Arc;
 
-use crate::engine::cipher::Cipher;
+use crate::engine::charset::Charset;
 use crate::engine::digest::HashAlgorithm;
 use crate::engine::encoding::Encoding;
 use crate::engine::pattern::Pattern;
 use crate::engine::reason::Reason;
-use crate::engine::signature::SignatureAlgorithm;
-use crate::engine::verdict::Replies;
 
-pub use event::{AmountFact, Case, EventPlan, Facts, Outcome, StatusRule, TestGuard, TimeFact};
+pub use event::{AmountFact, Case, EventPlan, Facts, Instant, Outcome, StatusRule, TestGuard};
+pub use exchange::{AnswerFormat, Auth, ExchangeBody, ExchangePlan};
+pub use proof::{
+    Algorithms, KeySource, Missing, Order, Part, PartKind, Proof, Render, Scheme, SetOf, SetPlan,
+    TagProof,
+};
+pub use request::{
+    BodyKind, Closed, Field, FieldPlace, Header, PairKey, Pairs, RequestCharset, RequestPlan,
+};
+pub use response::{Question, QuestionAt, ReplyBody, ReplyPlan, ReplyPlans};
 
 /// Everything that judging needs but the parameters' values. The indices in it (`Ref::Field(2)`)
 /// point into its own lists; the compiler of rules makes them, nobody else.
@@ -21,119 +32,41 @@ pub use event::{AmountFact, Case, EventPlan, Facts, Outcome, StatusRule, TestGua
 pub struct Plan {
     /// The request as it must be.
     pub request: RequestPlan,
+    /// What is packed in the request, each perhaps in one before it.
+    pub documents: Vec<Document>,
+    /// What may be asked of the gateway. Their answers are documents after those above.
+    pub exchanges: Vec<ExchangePlan>,
+    /// Requests that are answered and say nothing.
+    pub questions: Vec<Question>,
     /// All must hold. Never empty.
     pub proofs: Vec<Proof>,
     /// Times that must be near.
     pub fresh: Vec<Freshness>,
-    /// What is packed in the request, if anything is.
-    pub payload: Option<Payload>,
-    /// What must be equal, or the callback is not for us.
+    /// What must hold, or the callback is not for us.
     pub guards: Vec<Guard>,
+    /// The list whose items are one event each; `None`: the callback is one event.
+    pub batch: Option<Expr>,
     /// What the callback says.
     pub event: EventPlan,
     /// What is shown as the gateway's own fields.
     pub raw: Raw,
     /// What the gateway is answered.
-    pub replies: Replies,
+    pub replies: ReplyPlans,
 }
 
 /// What is shown as the gateway's own fields: only what a proof covers, and no tag.
 #[derive(Clone, Debug)]
 pub enum Raw {
-    /// These fields of the request, in the order of their names.
-    Fields(Vec<usize>),
-    /// The payload.
-    Payload,
-}
-
-/// The request as it must be.
-#[derive(Clone, Debug)]
-pub struct RequestPlan {
-    /// Accepted methods, upper case.
-    pub methods: Vec<String>,
-    /// What the body is.
-    pub body: BodyKind,
-    /// Named fields of query and body.
-    pub fields: Vec<Field>,
-    /// Names that must occur neither in query nor in body.
-    pub absent: Vec<String>,
-    /// Headers that are read.
-    pub headers: Vec<Header>,
-}
-
-/// What the body is. It decides the content type that is accepted, never the other way round.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum BodyKind {
-    /// `application/x-www-form-urlencoded`
-    Form,
-    /// `application/json`
-    Json,
-    /// Any bytes under any content type.
-    Any,
-}
-
-/// A field of query or body. It may occur once over both, and only where it belongs.
-#[derive(Clone, Debug)]
-pub struct Field {
-    /// Its name, exactly.
-    pub name: String,
-    /// Where it belongs.
-    pub place: FieldPlace,
-    /// It may be missing. A field that only serves as the tag of a proof is optional here: the
-    /// proof misses it.
-    pub optional: bool,
-    /// What a value looks like; `None`: anything.
-    pub pattern: Option<Arc<Pattern>>,
-}
-
-/// Where a field belongs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum FieldPlace {
-    /// The form body.
-    Body,
-    /// The query.
-    Query,
-    /// Either, never both.
-    Either,
-}
-
-/// A header that is read. It may occur once.
-#[derive(Clone, Debug)]
-pub struct Header {
-    /// Lower case.
-    pub name: String,
-    /// It may be missing.
-    pub optional: bool,
-    /// What the value looks like as a whole.
-    pub pattern: Option<Arc<Pattern>>,
-    /// How the value is taken apart, if it is.
-    pub pairs: Option<Pairs>,
-}
-
-/// A header value of `key=value` pairs; keys that are not listed are ignored.
-#[derive(Clone, Debug)]
-pub struct Pairs {
-    /// Between pairs.
-    pub separator: u8,
-    /// Between key and value.
-    pub equals: u8,
-    /// The keys that count.
-    pub keys: Vec<PairKey>,
-}
-
-/// A key of a header of pairs.
-#[derive(Clone, Debug)]
-pub struct PairKey {
-    /// Exactly, blanks included.
-    pub name: String,
-    /// May come several times.
-    pub many: bool,
-    /// What a value looks like.
-    pub pattern: Option<Arc<Pattern>>,
+    /// These places, under these names, in the order that RFC 8785 wants.
+    Places(Vec<(String, Expr)>),
+    /// A whole document.
+    Document(usize),
+    /// The item of the batch.
+    Item,
 }
 
 /// Where a value comes from, and what is done with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Expr {
     /// The place.
     pub source: Ref,
@@ -148,114 +81,100 @@ pub struct Expr {
 pub enum Ref {
     /// The whole body, byte for byte.
     Body,
+    /// What a `jws` proof vouches for.
+    Claims,
     /// What a `decrypt` proof opened.
     Decrypted,
+    /// A place in a document: what is packed in the request, or the answer of an exchange.
+    Document(usize, Vec<PathStep>),
     /// A declared field, decoded once.
     Field(usize),
+    /// A key of a field of pairs.
+    FieldPart(usize, usize),
     /// A declared header.
     Header(usize),
     /// A key of a header of pairs.
     HeaderPart(usize, usize),
+    /// A place in the item of the batch that is looked at.
+    Item(Vec<PathStep>),
+    /// Several values, one after the other; absent if one of them is.
+    Joined(Vec<Expr>),
     /// Words of the rule itself.
     Literal(String),
+    /// The time of judging, Unix seconds.
+    Now,
     /// A parameter of the route.
     Param(usize),
-    /// A place in the payload.
-    Payload(Vec<PathStep>),
+    /// The path, as on the request line.
+    Path,
+    /// The tag that a signed reply carries.
+    ReplyTag,
+    /// Path and query, as on the request line.
+    Target,
 }
 
-/// One step into a payload.
+/// One step into a document.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum PathStep {
     /// The item of that position, from 0.
     Index(usize),
     /// The member of that name.
     Key(String),
+    /// The first item whose member of that name is that text.
+    Where(String, String),
 }
 
 /// Something that is done with a value.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Step {
+    /// The letters of an ISO 4217 code, from letters of any case or the number.
+    Currency,
+    /// UTF-8 to another charset.
+    Charset(Charset),
+    /// CRC-32 (IEEE 802.3) as an unsigned decimal number.
+    Crc32,
     /// Text to bytes.
     Decode(Encoding),
+    /// The bare digest.
+    Digest(HashAlgorithm),
+    /// Bytes to text.
+    Encode(Encoding),
+    /// Made safe for what it is put into.
+    Escape(Escape),
     /// Cut to, or padded with NUL to, that many bytes.
     Fit(usize),
+    /// What stands behind the last such byte.
+    Last(u8),
     /// ASCII letters to lower case.
     Lower,
+    /// A decimal number in its shortest writing, so that `19.90` and `19.9` are the same.
+    Number,
+    /// Back to front.
+    Reverse,
+    /// Without these words at its beginning; what does not begin with them is malformed.
+    Strip(String),
+    /// The middle part of a compact JWS, decoded. Proves nothing.
+    Unjws,
     /// ASCII letters to upper case.
     Upper,
 }
 
-/// One authenticator.
-#[derive(Clone, Debug)]
-pub enum Proof {
-    /// The value opens under our key, which nobody else has.
-    Decrypt {
-        /// How.
-        cipher: Cipher,
-        /// Nonce, ciphertext and tag, one after the other.
-        from: Expr,
-        /// The key.
-        key: Expr,
-    },
-    /// The first of these whose tag is present decides, alone.
-    FirstPresent(Vec<TagProof>),
-    /// A tag that must be right.
-    Tag(TagProof),
-}
-
-/// A tag that must be right for what it covers.
-#[derive(Clone, Debug)]
-pub struct TagProof {
-    /// How it is made.
-    pub scheme: Scheme,
-    /// What it is made of, in order.
-    pub over: Vec<Expr>,
-    /// Where it stands. Every value of a repeated key is tried.
-    pub tag: Expr,
-    /// How it is written.
-    pub encoding: Encoding,
-    /// Why an algorithm that is no longer trusted is let pass here; `None`: it is trusted.
-    pub weak: Option<String>,
-}
-
-/// How a tag is made. The algorithm comes from the rule and the route, never from the message.
-#[derive(Clone, Debug)]
-pub enum Scheme {
-    /// A plain digest over parts, the secret among them.
-    Digest(Algorithms),
-    /// HMAC under each value of the key.
-    Hmac {
-        /// One, or those that the route allows.
-        algorithms: Algorithms,
-        /// The key, or keys.
-        key: Expr,
-    },
-    /// A public-key signature.
-    Signature {
-        /// The one algorithm.
-        algorithm: SignatureAlgorithm,
-        /// PEM keys or certificates.
-        key: Expr,
-    },
-}
-
-/// The algorithms that a proof accepts.
-#[derive(Clone, Debug)]
-pub enum Algorithms {
-    /// Fixed by the rule.
-    Fixed(HashAlgorithm),
-    /// Chosen by the route: the parameter of that index.
-    Param(usize),
+/// How a value is made safe for what it is put into.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Escape {
+    /// The inside of a JSON string (RFC 8259 §7).
+    Json,
+    /// A component of a URL or form (RFC 3986 §2.3: all but unreserved characters escaped).
+    Percent,
+    /// Character data or an attribute value of XML.
+    Xml,
 }
 
 /// A time that must be near.
 #[derive(Clone, Debug)]
 pub struct Freshness {
-    /// The time, as an integer.
-    pub time: Expr,
-    /// Milliseconds instead of seconds.
-    pub milliseconds: bool,
+    /// The time.
+    pub time: Instant,
     /// The parameter that says how many seconds it may be away, in both directions; not configured:
     /// not checked.
     pub max_age: usize,
@@ -263,44 +182,89 @@ pub struct Freshness {
 
 /// What is packed in the request.
 #[derive(Clone, Debug)]
-pub struct Payload {
-    /// Where.
+pub struct Document {
+    /// What references call it.
+    pub name: String,
+    /// Where it stands.
     pub from: Expr,
     /// As what it is read.
     pub format: Format,
+    /// The only names at its top, where names are not signed.
+    pub closed: Option<Closed>,
     /// What some of its places must look like.
-    pub fields: Vec<PayloadField>,
+    pub fields: Vec<DocumentField>,
+    /// A proof or an exchange needs it, so it is opened before it is proved.
+    pub early: bool,
 }
 
-/// How a payload is written.
+/// How a document is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Format {
     /// A flat list of names and values, as in a query.
     Form,
     /// One JSON object.
     Json,
+    /// JSON where it begins with `{`, else a form.
+    JsonOrForm,
+    /// One JSON list.
+    JsonList,
+    /// XML without a document type.
+    Xml {
+        /// Names of elements and attributes are folded to lower case.
+        lower: bool,
+    },
 }
 
-/// What a place of the payload must look like.
+/// What a place of a document must look like.
 #[derive(Clone, Debug)]
-pub struct PayloadField {
+pub struct DocumentField {
     /// The place.
     pub at: Expr,
     /// It may be missing.
     pub optional: bool,
     /// What it looks like as text.
     pub pattern: Option<Arc<Pattern>>,
+    /// What it is if it looks otherwise.
+    pub otherwise: Reason,
 }
 
-/// Two values that must be equal, byte for byte; absent equals absent only.
+/// Something that must hold.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// One.
-    pub left: Expr,
-    /// The other.
-    pub right: Expr,
-    /// What it is if they are not.
+    /// What.
+    pub check: Check,
+    /// Only where this holds.
+    pub when: Option<Condition>,
+    /// What it is if it does not hold.
     pub otherwise: Reason,
+    /// When all that it looks at is known.
+    pub phase: Phase,
+}
+
+/// When something can be checked. The earlier the better: what is refused is not asked about.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Phase {
+    /// Before the gateway is asked.
+    Local,
+    /// With the gateway's answers.
+    Asked,
+    /// With an item of the batch.
+    Item,
+}
+
+/// What a guard checks.
+#[derive(Clone, Debug)]
+pub enum Check {
+    /// Amounts that are equal, whatever they are written in. A side that hangs on a parameter which
+    /// is not configured is not checked.
+    Amounts(Box<(AmountFact, AmountFact)>),
+    /// Of these places, one at least holds one of the values of its parameter. Parameters that are
+    /// not configured do not count; if none is, nothing is checked.
+    Among(Vec<(Expr, Expr)>),
+    /// Two values that are equal, byte for byte; absent equals absent only.
+    Equal(Expr, Expr),
+    /// A condition.
+    Holds(Condition),
 }
 
 /// Something that is true of a callback or not.
@@ -319,12 +283,69 @@ pub enum Condition {
 /// Something about one value.
 #[derive(Clone, Debug)]
 pub enum Predicate {
+    /// Its text matches as a whole.
+    Matches(Arc<Pattern>),
     /// It is there (not absent, null or empty), or it is not.
     Present(bool),
     /// Its text begins so.
     Prefix(String),
+    /// Its text ends so.
+    Suffix(String),
     /// Its text is one of these. JSON numbers are compared as they are written.
     Text(Vec<String>),
     /// It is this JSON truth value.
     Truth(bool),
+}
+
+impl Expr {
+    /// Every place that the value hangs on.
+    pub fn places(&self) -> Vec<&Ref> {
+        match &self.source {
+            Ref::Joined(parts) => parts.iter().flat_map(Expr::places).collect(),
+            place => vec![place],
+        }
+    }
+}
+
+impl Expr {
+    /// When it is known, in a rule with that many documents packed in the request.
+    pub fn phase(&self, documents: usize) -> Phase {
+        let of = |place: &Ref| match place {
+            Ref::Document(index, _) if *index >= documents => Phase::Asked,
+            Ref::Item(_) => Phase::Item,
+            _ => Phase::Local,
+        };
+        self.places().into_iter().map(of).max().unwrap_or(Phase::Local)
+    }
+}
+
+impl Condition {
+    /// Every value that it looks at.
+    pub fn values(&self) -> Vec<&Expr> {
+        match self {
+            Self::All(all) | Self::Any(all) => all.iter().flat_map(Self::values).collect(),
+            Self::Not(one) => one.values(),
+            Self::Value(expr, _) => vec![expr],
+        }
+    }
+}
+
+impl Guard {
+    /// Every value that it compares or hangs on.
+    pub fn values(&self) -> Vec<&Expr> {
+        let mut values: Vec<&Expr> = self.when.iter().flat_map(Condition::values).collect();
+        match &self.check {
+            Check::Amounts(sides) => {
+                for side in [&sides.0, &sides.1] {
+                    values.extend([&side.value, &side.currency]);
+                }
+            }
+            Check::Among(pairs) => {
+                values.extend(pairs.iter().flat_map(|(place, param)| [place, param]));
+            }
+            Check::Equal(left, right) => values.extend([left, right]),
+            Check::Holds(condition) => values.extend(condition.values()),
+        }
+        values
+    }
 }

@@ -1,4 +1,4 @@
-//! `event:` and `reply:` of a rule.
+//! `event:` of a rule.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::engine::event::Status;
 use crate::engine::money::{Decimals, MoneyRule, Notation, Unit};
 use crate::engine::plan::{
-    AmountFact, Case, Condition, EventPlan, Expr, Facts, Outcome, Predicate, StatusRule, TestGuard,
-    TimeFact,
+    AmountFact, Case, Condition, EventPlan, Expr, Facts, Instant, Outcome, Phase, StatusRule,
+    TestGuard,
 };
-use crate::engine::verdict::{Replies, Reply};
+use crate::rule::compile::condition::condition;
 use crate::rule::compile::names::Names;
-use crate::rule::compile::request::milliseconds;
-use crate::text::node::{Kind, Node};
-use crate::text::problem::{Place, Problems, did_you_mean};
+use crate::rule::compile::request::time_format;
+use crate::text::node::Node;
+use crate::text::problem::{Place, did_you_mean};
 
 /// A value that something is decided by, or that becomes a fact, and where the rule says so.
 /// `coverage` asks of each whether a proof covers it.
@@ -36,6 +36,11 @@ pub(super) struct EventCompiler<'c, 'n> {
 }
 
 impl EventCompiler<'_, '_> {
+    /// An amount that a guard compares.
+    pub(super) fn compared(&mut self, node: &Node) -> Option<AmountFact> {
+        self.amount("guard", node)
+    }
+
     pub(super) fn event(&mut self, root: &Node) -> Option<EventPlan> {
         let node = root.get("event")?;
         self.decimals = node.get("decimals").map(decimals).unwrap_or_default();
@@ -57,6 +62,7 @@ impl EventCompiler<'_, '_> {
                 let ids = Facts {
                     amount: None,
                     refunded_amount: None,
+                    refunded_of: None,
                     settlement_amount: None,
                     fee: None,
                     ..common
@@ -101,13 +107,14 @@ impl EventCompiler<'_, '_> {
         };
         let amount = money("amount", &common.amount);
         let refunded_amount = money("refunded_amount", &common.refunded_amount);
+        let refunded_of = money("refunded_of", &common.refunded_of);
         let settlement_amount = money("settlement_amount", &common.settlement_amount);
         let fee = money("fee", &common.fee);
         let occurred_at = match node.get("occurred_at") {
             None => common.occurred_at.clone(),
             Some(found) => found.get("value").and_then(|value| {
                 let value = self.used("occurred_at", value)?;
-                Some(TimeFact { value, milliseconds: milliseconds(found) })
+                Some(Instant { value, format: time_format(found, self.names.problems) })
             }),
         };
         Facts {
@@ -118,6 +125,7 @@ impl EventCompiler<'_, '_> {
             transaction_id,
             amount,
             refunded_amount,
+            refunded_of,
             settlement_amount,
             fee,
             occurred_at,
@@ -151,13 +159,16 @@ impl EventCompiler<'_, '_> {
         }
         let decimals = node.get("decimals").map_or_else(|| self.decimals.clone(), decimals);
         let rule = Arc::new(MoneyRule { unit, notation, decimals, foreign_codes });
-        Some(AmountFact { value: value?, currency: currency?, rule })
+        let unsigned = word("sign") == Some("dropped");
+        Some(AmountFact { value: value?, currency: currency?, unsigned, rule })
     }
 
     fn status(&mut self, node: &Node) -> Option<StatusRule> {
         let word = node.as_text()?;
-        if word == "refunded_by_amount" {
-            return Some(StatusRule::RefundedByAmount);
+        match word {
+            "refunded_by_amount" => return Some(StatusRule::RefundedByAmount),
+            "succeeded_by_amount" => return Some(StatusRule::SucceededByAmount),
+            _ => {}
         }
         let status = Status::from_word(word).map(StatusRule::Is);
         if status.is_none() {
@@ -176,59 +187,31 @@ impl EventCompiler<'_, '_> {
     }
 
     fn test(&mut self, node: &Node) -> Option<TestGuard> {
-        let when = match (node.get("when"), node.get("unless")) {
-            (Some(when), None) => self.condition("test", when)?,
-            (None, Some(unless)) => Condition::Not(Box::new(self.condition("test", unless)?)),
+        let when = match (node.get("when"), node.get("unless"), node.get("route")) {
+            (Some(when), None, None) => Some(self.condition("test", when)?),
+            (None, Some(unless), None) => {
+                Some(Condition::Not(Box::new(self.condition("test", unless)?)))
+            }
+            (None, None, Some(_)) => None,
             _ => {
-                self.names.problems.add(node.place, "`test` has either `when` or `unless`");
+                let message = "`test` has one of `when`, `unless` and `route`";
+                self.names.problems.add(node.place, message);
                 return None;
             }
         };
         let environment = self.environment?;
         self.names.needs.insert(environment);
-        Some(TestGuard { when, environment })
+        let values = when.iter().flat_map(Condition::values);
+        let phase = values.map(|expr| expr.phase(self.names.payloads)).max();
+        let phase = phase.unwrap_or(Phase::Local);
+        Some(TestGuard { when, environment, phase })
     }
 
-    /// `{ place: what, … }`: all of them; a list of these: one at least.
     fn condition(&mut self, fact: &'static str, node: &Node) -> Option<Condition> {
-        if let Kind::List(items) = &node.kind {
-            let any: Option<Vec<_>> = items.iter().map(|node| self.condition(fact, node)).collect();
-            return any.map(Condition::Any);
-        }
-        let mut all = Vec::new();
-        for (key, wanted) in node.entries() {
-            let expr = self.names.reference(&key.text, key.place)?;
-            self.uses.push(Use { fact, place: key.place, expr: expr.clone() });
-            all.push(Condition::Value(expr, self.predicate(wanted)?));
-        }
-        if all.is_empty() {
-            self.names.problems.add(node.place, "an empty condition always holds: name a place");
-            return None;
-        }
-        Some(Condition::All(all))
-    }
-
-    fn predicate(&mut self, node: &Node) -> Option<Predicate> {
-        if let Some(truth) = node.as_bool() {
-            return Some(Predicate::Truth(truth));
-        }
-        if let Some(prefix) = node.get("prefix").and_then(Node::as_text) {
-            return Some(Predicate::Prefix(prefix.to_owned()));
-        }
-        if let Some(present) = node.get("present").and_then(Node::as_bool) {
-            return Some(Predicate::Present(present));
-        }
-        let words: Vec<String> =
-            node.one_or_many().iter().filter_map(Node::as_text).map(str::to_owned).collect();
-        if words.is_empty() || words.len() < node.one_or_many().len() {
-            self.names.problems.add_with_help(
-                node.place,
-                "cannot compare with this",
-                "expected text, a list of texts, true, false, `{ prefix: … }` or `{ present: true }`",
-            );
-            return None;
-        }
-        Some(Predicate::Text(words))
+        let mut values = Vec::new();
+        let found = condition(node, self.names, &mut values);
+        self.uses.extend(values.into_iter().map(|(place, expr)| Use { fact, place, expr }));
+        found
     }
 }
 
@@ -246,30 +229,4 @@ fn decimals(node: &Node) -> Decimals {
         }
     }
     decimals
-}
-
-/// What the gateway is answered.
-pub(super) fn replies(root: &Node, problems: &mut Problems) -> Replies {
-    let mut reply = |key: &str, default: u16| {
-        let node = root.get("reply")?.get(key)?;
-        let text = |key| node.get(key).and_then(Node::as_text);
-        let status = node.get("status").and_then(Node::as_integer);
-        let status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(default);
-        let success = (200..300).contains(&status);
-        if success != (key == "accepted") && text("body").is_none() {
-            let message = match key {
-                "accepted" => "an accepted callback is answered by a 2xx status",
-                _ => "a 2xx status without a body would be taken for success",
-            };
-            problems.add(node.place, message);
-        }
-        Some(Arc::new(Reply {
-            status,
-            content_type: text("content_type").map(str::to_owned),
-            body: text("body").unwrap_or_default().as_bytes().to_vec(),
-        }))
-    };
-    let accepted = reply("accepted", 200)
-        .unwrap_or_else(|| Arc::new(Reply { status: 200, content_type: None, body: Vec::new() }));
-    Replies { accepted, refused: reply("refused", 400), try_again: reply("try_again", 503) }
 }

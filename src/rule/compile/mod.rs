@@ -1,8 +1,15 @@
 //! From the text of a rule to plans, or to every problem at once.
 
+mod condition;
 pub(crate) mod event;
-mod names;
+mod exchange;
+mod guards;
+pub(crate) mod names;
+mod params;
+mod parts;
 mod proofs;
+mod raw;
+mod reply;
 mod request;
 mod variants;
 
@@ -15,7 +22,10 @@ use crate::engine::bind::{CompiledRule, Variant};
 use crate::engine::encoding::Encoding;
 use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
-use crate::engine::plan::{Plan, Proof, Raw, Ref, RequestPlan};
+use crate::engine::plan::{
+    Condition, Document, ExchangePlan, Expr, Guard, PartKind, Plan, Proof, Question, QuestionAt, Raw,
+    Ref, RequestPlan, SetOf, SetPlan,
+};
 use crate::rule::{VariantReport, ambiguity, coverage};
 use crate::text::node::Node;
 use crate::text::problem::{Place, Problems};
@@ -31,14 +41,15 @@ pub(crate) fn compile(
     root: &Node,
     problems: &mut Problems,
 ) -> (CompiledRule, Vec<VariantReport>) {
-    let mut params = names::params(root, problems);
+    let mut params = params::params(root, problems);
     let has_test = root.get("event").and_then(|event| event.get("test")).is_some();
     let environment = has_test.then(|| environment(root, &mut params, problems));
     let mut variants = Vec::new();
     let mut facts = Vec::new();
     for choices in variants::all(root, &params, problems) {
         let mut found = Problems::new(problems.file.clone());
-        let compiled = variant(root, &params, environment, &choices, &mut found);
+        let given = Given { root, params: &params, environment, choices: &choices };
+        let compiled = variant(&given, &mut found);
         // The same mistake shows in every variant; say it once.
         for problem in found.list {
             if !problems.list.contains(&problem) {
@@ -67,6 +78,7 @@ fn environment(root: &Node, params: &mut Vec<ParamSpec>, problems: &mut Problems
     }
     params.push(ParamSpec {
         name: "environment".to_owned(),
+        pattern: None,
         kind: ParamKind::Choice(vec!["live".to_owned(), "test".to_owned()]),
         list: false,
         optional: false,
@@ -78,84 +90,247 @@ fn environment(root: &Node, params: &mut Vec<ParamSpec>, problems: &mut Problems
     params.len() - 1
 }
 
-fn variant(
-    root: &Node,
-    params: &[ParamSpec],
+/// What a variant reads, before its proofs are known.
+struct Given<'v> {
+    root: &'v Node,
+    params: &'v [ParamSpec],
     environment: Option<usize>,
-    choices: &Choices<'_>,
-    problems: &mut Problems,
-) -> Option<(Variant, VariantReport)> {
-    let mut request = request::request(root, choices, problems);
-    let payload_node = request::payload_node(root, choices);
-    let mut names = Names {
-        params,
-        fields: request.fields.clone(),
-        headers: request.headers.clone(),
-        has_payload: payload_node.is_some(),
-        has_decrypted: proofs::has_decrypt(root, choices),
-        needs: BTreeSet::new(),
-        problems,
-    };
-    let proofs_and_nodes = proofs::proofs(root, choices, &mut names);
-    let fresh = request::fresh(root, choices, &mut names);
-    let payload = payload_node.and_then(|node| request::payload(node, &mut names));
-    let guards = proofs::guards(root, choices, &mut names);
-    let mut events = EventCompiler {
-        names: &mut names,
-        uses: Vec::new(),
-        environment,
-        decimals: Decimals::default(),
-    };
-    let event = events.event(root);
-    let mut uses = events.uses;
-    let needs: Vec<usize> = names.needs.iter().copied().collect();
-    let replies = event::replies(root, problems);
-    // What is compared and what is dated must be covered too.
-    let place_of = |key: &str| root.get(key).map_or(root.place, |node| node.place);
-    for guard in &guards {
-        for expr in [&guard.left, &guard.right] {
-            uses.push(Use { fact: "guard", place: place_of("guards"), expr: expr.clone() });
+    choices: &'v Choices<'v>,
+}
+
+impl<'v> Given<'v> {
+    fn names<'p>(
+        &self,
+        request: &RequestPlan,
+        documents: Vec<String>,
+        payloads: usize,
+        problems: &'p mut Problems,
+    ) -> Names<'p>
+    where
+        'v: 'p,
+    {
+        Names {
+            params: self.params,
+            fields: request.fields.clone(),
+            headers: request.headers.clone(),
+            documents,
+            payloads,
+            has_decrypted: proofs::has(self.root, self.choices, "decrypt"),
+            has_claims: proofs::has(self.root, self.choices, "jws"),
+            has_items: self.root.get("each").is_some(),
+            has_signature: false,
+            patterned: Vec::new(),
+            needs: BTreeSet::new(),
+            problems,
         }
     }
+}
+
+fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, VariantReport)> {
+    let Given { root, params, environment, choices } = *given;
+    let mut request = request::request(root.get("request"), params, choices, problems);
+    let payload_nodes = request::payload_nodes(root, choices);
+    let exchange_nodes = exchange::nodes(root, choices);
+    let documents = payload_nodes.iter().chain(&exchange_nodes).map(|(name, _)| name.clone());
+    let mut names = given.names(&request, documents.collect(), payload_nodes.len(), problems);
+    let mut documents = Vec::new();
+    for (name, node) in &payload_nodes {
+        documents.push(request::document(name, node, &mut names));
+    }
+    let fields = documents.iter().flatten().flat_map(|document| &document.fields);
+    let patterned = fields.filter(|field| field.pattern.is_some());
+    names.patterned = patterned.map(|field| field.at.source.clone()).collect();
+    let mut exchanges = Vec::new();
+    for (name, node) in &exchange_nodes {
+        exchanges.push(exchange::exchange(name, node, &mut names));
+    }
+    let proofs_and_nodes = proofs::proofs(root, choices, &mut names);
+    let fresh = request::fresh(root, choices, &mut names);
+    let batch = root.get("each").and_then(|node| names.expr(node));
+    let uses = Vec::new();
+    let decimals = Decimals::default();
+    let mut events = EventCompiler { names: &mut names, uses, environment, decimals };
+    let event = events.event(root);
+    let mut uses = std::mem::take(&mut events.uses);
+    let guards = guards::guards(root, choices, &mut events);
+    let replies = reply::replies(root, events.names);
+    let mut questions = Vec::new();
+    for node in root.get("questions").map_or(&[][..], Node::items) {
+        if choices.apply(node) && node.get("request").is_none() {
+            questions.push(reply::question(node, choices, &mut events));
+        }
+    }
+    let mut needs = std::mem::take(&mut names.needs);
+    needs.extend(request.closed.iter().filter_map(|closed| closed.param));
+    for node in root.get("questions").map_or(&[][..], Node::items) {
+        if choices.apply(node) && node.get("request").is_some() {
+            questions.push(handshake(given, node, &mut needs, problems));
+        }
+    }
+    // What is compared and what is dated must be covered too.
+    let place_of = |key: &str| root.get(key).map_or(root.place, |node| node.place);
+    for expr in guards.iter().flat_map(Guard::values) {
+        uses.push(Use { fact: "guard", place: place_of("guards"), expr: expr.clone() });
+    }
     for fresh in &fresh {
-        let expr = fresh.time.clone();
+        let expr = fresh.time.value.clone();
         uses.push(Use { fact: "fresh", place: place_of("fresh"), expr });
     }
     // What is covered hangs on the proofs and the payload. Where one of them is broken, that has been
     // said, and every fact would only echo it.
     let (proofs, nodes): (Vec<Proof>, Vec<&Node>) = proofs_and_nodes?.into_iter().unzip();
-    if payload_node.is_some() && payload.is_none() {
-        return None;
-    }
-    tags_may_be_missing(&proofs, &mut request);
-    let covered = coverage::covered(&proofs, &request, payload.as_ref());
-    for (proof, node) in proofs.iter().zip(nodes) {
+    let documents: Vec<Document> = documents.into_iter().collect::<Option<_>>()?;
+    let exchanges: Vec<ExchangePlan> = exchanges.into_iter().collect::<Option<_>>()?;
+    let questions: Vec<Question> = questions.into_iter().flatten().collect();
+    let mut plan = Plan {
+        request: request.clone(),
+        documents,
+        exchanges,
+        questions,
+        proofs,
+        fresh,
+        guards,
+        batch,
+        event: event?,
+        raw: Raw::Places(Vec::new()),
+        replies,
+    };
+    tags_may_be_missing(&plan.proofs, &mut request);
+    request.keep_all = sets(&plan.proofs).any(|set| !matches!(set.of, SetOf::Document(_)));
+    plan.request = request;
+    open_early(&mut plan);
+    let covered = coverage::covered(&plan, params);
+    for (proof, node) in plan.proofs.iter().zip(nodes) {
         for tag in coverage::tags(proof) {
-            ambiguity::check(tag, &request, params, node_of(node, "over"), problems);
+            ambiguity::check(tag, &plan, params, &uses, node_of(node, "over"), problems);
         }
     }
     let unsigned = root.get("event").and_then(|event| event.get("unsigned"));
-    let coverage = coverage::check(&covered, &uses, &request, unsigned, problems);
-    let raw = match &payload {
-        Some(_) if covered.payload => Raw::Payload,
-        _ => Raw::Fields(raw_fields(&request, &covered, &proofs)),
-    };
+    let coverage = coverage::check(&covered, &uses, unsigned, problems);
+    plan.raw = raw::raw(&plan, &covered);
     let title = choices.describe();
-    let weak = proofs.iter().flat_map(coverage::tags).filter_map(|tag| tag.weak.clone()).collect();
-    let plan = Plan { request, proofs, fresh, payload, guards, event: event?, raw, replies };
+    let weak = proofs_weak(root, choices);
+    let strength = coverage::strength(&covered, &uses);
     let choices = choices.words.clone();
+    let needs = needs.into_iter().collect();
     Some((
-        Variant { choices, needs, plan: Arc::new(plan) },
-        VariantReport { title, coverage, weak },
+        Variant { choices, needs, plan: Arc::new(plan), strength },
+        VariantReport { title, coverage, weak, strength },
     ))
+}
+
+/// A question that has a request of its own, and so names of its own.
+fn handshake(
+    given: &Given<'_>,
+    node: &Node,
+    needs: &mut BTreeSet<usize>,
+    problems: &mut Problems,
+) -> Option<Question> {
+    let Given { params, environment, choices, .. } = *given;
+    let request = request::request(node.get("request"), params, choices, problems);
+    let mut names = given.names(&request, Vec::new(), 0, problems);
+    let decimals = Decimals::default();
+    let uses = Vec::new();
+    let mut events = EventCompiler { names: &mut names, uses, environment, decimals };
+    let question = reply::handshake(node, request, choices, &mut events);
+    needs.append(&mut names.needs);
+    question
+}
+
+/// The reasons that proofs of this variant give for being weak.
+fn proofs_weak(root: &Node, choices: &Choices<'_>) -> Vec<String> {
+    fn collect(node: &Node, choices: &Choices<'_>, into: &mut Vec<String>) {
+        if !choices.apply(node) {
+            return;
+        }
+        into.extend(node.get("weak").and_then(Node::as_text).map(str::to_owned));
+        for node in node.get("of").map_or(&[][..], Node::items) {
+            node.entries().iter().for_each(|(_, node)| collect(node, choices, into));
+        }
+    }
+    let mut weak = Vec::new();
+    for node in root.get("proofs").map_or(&[][..], Node::items) {
+        node.entries().iter().for_each(|(_, node)| collect(node, choices, &mut weak));
+    }
+    weak
+}
+
+/// The sets of fields that tags are made of.
+fn sets(proofs: &[Proof]) -> impl Iterator<Item = &SetPlan> {
+    proofs.iter().flat_map(coverage::tags).flat_map(|tag| &tag.over).filter_map(|part| {
+        match &part.kind {
+            PartKind::Set(set) => Some(&**set),
+            PartKind::Value(_) => None,
+        }
+    })
+}
+
+/// Marks the documents that a proof or a question looks into before anything is proved.
+fn open_early(plan: &mut Plan) {
+    let mut early: Vec<usize> = Vec::new();
+    let mut wants = |exprs: Vec<&Expr>| {
+        for place in exprs.into_iter().flat_map(Expr::places) {
+            if let Ref::Document(index, _) = place {
+                early.push(*index);
+            }
+        }
+    };
+    for proof in &plan.proofs {
+        match proof {
+            Proof::Basic { user, password } => wants(vec![user, password]),
+            Proof::Decrypt { from, key, .. } => wants(vec![from, key]),
+            Proof::Token { place, .. } => wants(vec![place]),
+            Proof::Confirm { .. } | Proof::Source { .. } => {}
+            Proof::FirstPresent(_) | Proof::Tag(_) => {
+                for tag in coverage::tags(proof) {
+                    wants(tag.values());
+                    wants(vec![&tag.tag]);
+                    let conditions = tag.over.iter().filter_map(|part| part.when.as_ref());
+                    wants(conditions.flat_map(Condition::values).collect());
+                }
+            }
+        }
+    }
+    for question in &plan.questions {
+        if let QuestionAt::Unproved(when) = &question.at {
+            wants(when.values());
+        }
+    }
+    // A certificate's address may stand in a document.
+    for exchange in &plan.exchanges {
+        wants(exchange::inserts(exchange));
+    }
+    early.extend(sets(&plan.proofs).filter_map(|set| match set.of {
+        SetOf::Document(index) => Some(index),
+        SetOf::Fields | SetOf::Form => None,
+    }));
+    // And those that these are packed in.
+    while let Some(index) = early.pop() {
+        if let Some(document) = plan.documents.get_mut(index)
+            && !document.early
+            && !matches!(document.from.source, Ref::Claims | Ref::Decrypted)
+        {
+            document.early = true;
+            for place in document.from.places() {
+                if let Ref::Document(index, _) = place {
+                    early.push(*index);
+                }
+            }
+        }
+    }
 }
 
 /// A field or header that is the tag of a proof may be missing as far as reading goes: the proof
 /// says `signature_missing`, which is what it is.
 fn tags_may_be_missing(proofs: &[Proof], request: &mut RequestPlan) {
-    for tag in proofs.iter().flat_map(coverage::tags) {
-        match tag.tag.source {
-            Ref::Field(index) => {
+    let tags = proofs.iter().flat_map(coverage::tags).map(|tag| &tag.tag);
+    let tokens = proofs.iter().filter_map(|proof| match proof {
+        Proof::Token { place, .. } => Some(place),
+        _ => None,
+    });
+    for place in tags.chain(tokens) {
+        match place.source {
+            Ref::Field(index) | Ref::FieldPart(index, _) => {
                 if let Some(field) = request.fields.get_mut(index) {
                     field.optional = true;
                 }
@@ -168,22 +343,6 @@ fn tags_may_be_missing(proofs: &[Proof], request: &mut RequestPlan) {
             _ => {}
         }
     }
-}
-
-/// The covered fields that are no tag, by name.
-fn raw_fields(request: &RequestPlan, covered: &coverage::Covered, proofs: &[Proof]) -> Vec<usize> {
-    let is_tag = |index: usize| {
-        proofs.iter().flat_map(coverage::tags).any(|tag| tag.tag.source == Ref::Field(index))
-    };
-    let mut indices: Vec<usize> = (0..request.fields.len())
-        .filter(|&index| covered.field(index, request) && !is_tag(index))
-        .collect();
-    // RFC 8785 §3.2.3: by UTF-16 code units.
-    indices.sort_by_key(|&index| {
-        let name = request.fields.get(index).map_or("", |field| field.name.as_str());
-        name.encode_utf16().collect::<Vec<_>>()
-    });
-    indices
 }
 
 fn node_of(node: &Node, key: &str) -> Place {

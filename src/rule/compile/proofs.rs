@@ -1,13 +1,15 @@
-//! `proofs:` and `guards:` of a rule.
+//! `proofs:` of a rule.
 
 use crate::engine::cipher::Cipher;
 use crate::engine::digest::HashAlgorithm;
 use crate::engine::encoding::Encoding;
-use crate::engine::params::ParamKind;
-use crate::engine::plan::{Algorithms, Expr, Guard, Proof, Ref, Scheme, TagProof};
-use crate::engine::reason::Reason;
+use crate::engine::event::Strength;
+use crate::engine::params::{ParamKind, ParamSpec};
+use crate::engine::plan::{Algorithms, Expr, KeySource, PathStep, Proof, Ref, Scheme, TagProof};
 use crate::engine::signature::SignatureAlgorithm;
-use crate::rule::compile::names::Names;
+use crate::rule::compile::condition::condition_of;
+use crate::rule::compile::names::{Names, literal};
+use crate::rule::compile::parts::over;
 use crate::rule::compile::variants::Choices;
 use crate::text::node::Node;
 
@@ -16,10 +18,10 @@ fn kind(node: &Node) -> Option<(&str, &Node)> {
     node.entries().first().map(|(key, node)| (key.text.as_str(), node))
 }
 
-/// Whether this variant decrypts, so that `decrypted` is a place.
-pub(super) fn has_decrypt(root: &Node, choices: &Choices<'_>) -> bool {
+/// Whether this variant has a proof of that kind, so that what it opens is a place.
+pub(super) fn has(root: &Node, choices: &Choices<'_>, wanted: &str) -> bool {
     let proofs = root.get("proofs").map_or(&[][..], Node::items);
-    proofs.iter().filter_map(kind).any(|(kind, node)| kind == "decrypt" && choices.apply(node))
+    proofs.iter().filter_map(kind).any(|(kind, node)| kind == wanted && choices.apply(node))
 }
 
 /// The proofs of this variant, each with the node that it was compiled from. `None`: there is none,
@@ -49,6 +51,27 @@ pub(super) fn proofs<'n>(
 
 fn proof(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Proof> {
     match kind {
+        "basic" => {
+            let user = node.get("user").and_then(|node| names.expr(node));
+            let password = node.get("password").and_then(|node| secret_key(node, names));
+            Some(Proof::Basic { user: user?, password: password? })
+        }
+        "confirm" => {
+            let exchange = node.get("by").and_then(|node| names.exchange(node));
+            let when = condition_of(node, "when", names);
+            let vouches = names.exprs(node.get("vouches"));
+            Some(Proof::Confirm { exchange: exchange?, when, vouches })
+        }
+        "source" => {
+            let networks = node.get("networks").and_then(|node| networks(node, names));
+            let proxies = node.get("proxies").and_then(|node| networks(node, names));
+            Some(Proof::Source { networks: networks?, proxies })
+        }
+        "token" => {
+            let place = node.get("place").and_then(|node| names.expr(node));
+            let secret = node.get("secret").and_then(|node| secret_key(node, names));
+            Some(Proof::Token { place: place?, secret: secret? })
+        }
         "decrypt" => {
             let cipher = node.get("cipher").and_then(Node::as_text).and_then(Cipher::from_word);
             let from = node.get("from").and_then(|node| names.expr(node));
@@ -68,12 +91,30 @@ fn proof(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Proof> {
     }
 }
 
+/// The index of a parameter that lists networks.
+fn networks(node: &Node, names: &mut Names<'_>) -> Option<usize> {
+    let index = names.param(node, "network")?;
+    if names.params.get(index).is_some_and(|spec| spec.kind != ParamKind::Network) {
+        names.problems.add(node.place, "expected a parameter of type network");
+        return None;
+    }
+    Some(index)
+}
+
 fn tag(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<TagProof> {
-    let over: Vec<Expr> = names.exprs(node.get("over"));
     let tag = node.get("tag").and_then(|node| names.expr(node));
-    let encoding = node.get("encoding").and_then(Node::as_text).and_then(Encoding::from_word);
+    let name = tag.as_ref().and_then(|tag| last_name(tag, names));
+    let mut made = made(kind, node, name.as_deref(), names)?;
     let weak = node.get("weak").and_then(Node::as_text).map(str::to_owned);
-    let (scheme, is_weak) = scheme(kind, node, names)?;
+    let is_weak = match &made.scheme {
+        Scheme::Signature { algorithm, .. } => made.strength(*algorithm) == Strength::Weak,
+        Scheme::Digest(algorithms) => all_of(algorithms, names.params)
+            .into_iter()
+            .any(|algorithm| algorithm.digest_strength() == Strength::Weak),
+        Scheme::Hmac { algorithms, .. } => all_of(algorithms, names.params)
+            .into_iter()
+            .any(|algorithm| algorithm.hmac_strength() == Strength::Weak),
+    };
     if is_weak && weak.is_none() {
         names.problems.add_with_help(
             node.place,
@@ -85,18 +126,67 @@ fn tag(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<TagProof> {
         names.problems.add(reason.place, "`weak` on an algorithm that is trusted: remove it");
     }
     let tag = tag?;
-    if !matches!(tag.source, Ref::Field(_) | Ref::Header(_) | Ref::HeaderPart(..)) {
+    let is_place = matches!(
+        tag.source,
+        Ref::Document(..)
+            | Ref::Field(_)
+            | Ref::FieldPart(..)
+            | Ref::Header(_)
+            | Ref::HeaderPart(..)
+            | Ref::Item(_)
+    );
+    if !is_place {
         let place = node.get("tag").map_or(node.place, |node| node.place);
-        names.problems.add(place, "a tag stands in a field or a header");
+        names.problems.add(place, "a tag stands in a field, a header or a payload");
     }
-    if let Scheme::Digest(_) = scheme {
-        let secret = |expr: &Expr| match expr.source {
+    made.tag = tag;
+    made.weak = weak;
+    Some(made)
+}
+
+/// The name under which a tag stands among others, so that no set contains it.
+fn last_name(tag: &Expr, names: &Names<'_>) -> Option<String> {
+    match &tag.source {
+        Ref::Field(index) | Ref::FieldPart(index, _) => {
+            names.fields.get(*index).map(|field| field.name.clone())
+        }
+        Ref::Document(_, path) | Ref::Item(path) => match path.last() {
+            Some(PathStep::Key(name)) => Some(name.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A tag without the place where it stands: what a proof checks and a reply carries.
+pub(super) fn made(
+    kind: &str,
+    node: &Node,
+    name: Option<&str>,
+    names: &mut Names<'_>,
+) -> Option<TagProof> {
+    let over = over(node, name, names);
+    let encoding = node.get("encoding").and_then(Node::as_text).and_then(Encoding::from_word);
+    let separator = node.get("separator").and_then(Node::as_text).unwrap_or_default();
+    let scheme = scheme(kind, node, names)?;
+    let ambiguous = node.get("ambiguous").and_then(Node::as_text).map(str::to_owned);
+    let made = TagProof {
+        scheme,
+        over: over?,
+        separator: separator.as_bytes().to_vec(),
+        tag: literal(""),
+        encoding: encoding?,
+        weak: None,
+        ambiguous,
+    };
+    if let Scheme::Digest(_) = made.scheme {
+        let secret = |expr: &&Expr| match expr.source {
             Ref::Param(index) => {
                 names.params.get(index).is_some_and(|spec| spec.kind == ParamKind::Secret)
             }
             _ => false,
         };
-        if !over.iter().any(secret) {
+        if !made.values().iter().any(secret) {
             let place = node.get("over").map_or(node.place, |node| node.place);
             names.problems.add_with_help(
                 place,
@@ -105,42 +195,54 @@ fn tag(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<TagProof> {
             );
         }
     }
-    Some(TagProof { scheme, over, tag, encoding: encoding?, weak })
+    Some(made)
 }
 
-fn scheme(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<(Scheme, bool)> {
+fn scheme(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Scheme> {
     match kind {
-        "digest" => {
-            let (algorithms, all) = algorithms(node, names)?;
-            let weak = all.into_iter().any(HashAlgorithm::is_weak_digest);
-            Some((Scheme::Digest(algorithms), weak))
-        }
+        "digest" => algorithms(node, names).map(Scheme::Digest),
         "hmac" => {
             let key = node.get("key").and_then(|node| secret_key(node, names));
-            let (algorithms, all) = algorithms(node, names)?;
-            let weak = all.into_iter().any(HashAlgorithm::is_weak_hmac);
-            Some((Scheme::Hmac { algorithms, key: key? }, weak))
+            let algorithms = algorithms(node, names)?;
+            Some(Scheme::Hmac { algorithms, key: key? })
         }
         "signature" => {
             let algorithm = node.get("algorithm").and_then(Node::as_text);
             let algorithm = algorithm.and_then(SignatureAlgorithm::from_word);
-            let key = node.get("key").and_then(|node| {
-                let key = names.expr(node)?;
-                is_param(&key, &ParamKind::PublicKey, node, names).then_some(key)
-            });
-            let algorithm = algorithm?;
-            Some((Scheme::Signature { algorithm, key: key? }, algorithm.is_weak()))
+            let key = node.get("key").and_then(|node| key_source(node, names));
+            Some(Scheme::Signature { algorithm: algorithm?, key: key? })
         }
         _ => None,
     }
 }
 
+fn key_source(node: &Node, names: &mut Names<'_>) -> Option<KeySource> {
+    let Some(certificate) = node.get("certificate") else {
+        let key = names.expr(node)?;
+        return is_param(&key, &ParamKind::PublicKey, node, names)
+            .then_some(KeySource::Param(key));
+    };
+    let exchange = names.exchange(certificate);
+    let mut certificates = |key: &str| {
+        let node = node.get(key)?;
+        let index = names.param(node, "certificate")?;
+        if names.params.get(index).is_some_and(|spec| spec.kind != ParamKind::Certificate) {
+            names.problems.add(node.place, "expected a parameter of type certificate");
+        }
+        Some(index)
+    };
+    let roots = certificates("roots");
+    let intermediates = certificates("intermediates");
+    let common_name = node.get("common_name").and_then(Node::as_text)?.to_owned();
+    Some(KeySource::Certificate { exchange: exchange?, roots: roots?, intermediates, common_name })
+}
+
 /// One algorithm, or the parameter that lists those of the route.
-fn algorithms(node: &Node, names: &mut Names<'_>) -> Option<(Algorithms, Vec<HashAlgorithm>)> {
+fn algorithms(node: &Node, names: &mut Names<'_>) -> Option<Algorithms> {
     let node = node.get("algorithm")?;
     let text = node.as_text()?;
     if let Some(algorithm) = HashAlgorithm::from_word(text) {
-        return Some((Algorithms::Fixed(algorithm), vec![algorithm]));
+        return Some(Algorithms::Fixed(algorithm));
     }
     let expected = format!(
         "expected one of {}, or `param.NAME` of a choice between them",
@@ -152,16 +254,29 @@ fn algorithms(node: &Node, names: &mut Names<'_>) -> Option<(Algorithms, Vec<Has
     }
     let index = names.param(node, "choice")?;
     let words = match names.params.get(index).map(|spec| &spec.kind) {
-        Some(ParamKind::Choice(words)) => words.as_slice(),
-        _ => &[],
+        Some(ParamKind::Choice(words)) => words.len(),
+        _ => 0,
     };
-    let all: Vec<HashAlgorithm> =
-        words.iter().filter_map(|word| HashAlgorithm::from_word(word)).collect();
-    if all.is_empty() || all.len() < words.len() {
+    let algorithms = Algorithms::Param(index);
+    let known = all_of(&algorithms, names.params).len();
+    if known == 0 || known < words {
         names.problems.add_with_help(node.place, "not a choice between algorithms", expected);
         return None;
     }
-    Some((Algorithms::Param(index), all))
+    Some(algorithms)
+}
+
+/// Every algorithm that a route can allow.
+pub(super) fn all_of(algorithms: &Algorithms, params: &[ParamSpec]) -> Vec<HashAlgorithm> {
+    match algorithms {
+        Algorithms::Fixed(algorithm) => vec![*algorithm],
+        Algorithms::Param(index) => match params.get(*index).map(|spec| &spec.kind) {
+            Some(ParamKind::Choice(words)) => {
+                words.iter().filter_map(|word| HashAlgorithm::from_word(word)).collect()
+            }
+            _ => Vec::new(),
+        },
+    }
 }
 
 fn secret_key(node: &Node, names: &mut Names<'_>) -> Option<Expr> {
@@ -179,28 +294,4 @@ fn is_param(key: &Expr, kind: &ParamKind, node: &Node, names: &mut Names<'_>) ->
         names.problems.add(node.place, format!("a key is a parameter of type {word}"));
     }
     is
-}
-
-pub(super) fn guards(root: &Node, choices: &Choices<'_>, names: &mut Names<'_>) -> Vec<Guard> {
-    let mut all = Vec::new();
-    for node in root.get("guards").map_or(&[][..], Node::items) {
-        if !choices.apply(node) {
-            continue;
-        }
-        let sides = names.exprs(node.get("equal"));
-        let word = node.get("else").and_then(Node::as_text);
-        let otherwise = word.and_then(Reason::from_word);
-        match (<[Expr; 2]>::try_from(sides), otherwise) {
-            (Ok([left, right]), Some(otherwise)) => all.push(Guard { left, right, otherwise }),
-            (Err(sides), _) => {
-                let written = node.get("equal").map_or(0, |node| node.items().len());
-                // Fewer because one could not be read: that has been said already.
-                if written == sides.len() {
-                    names.problems.add(node.place, "`equal` compares two places");
-                }
-            }
-            (Ok(_), None) => {}
-        }
-    }
-    all
 }

@@ -1,21 +1,30 @@
 //! `request:`, `fresh:` and `payload:` of a rule.
 
+use crate::engine::charset::Charset;
+use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    BodyKind, Field, FieldPlace, Format, Freshness, Header, PairKey, Pairs, Payload, PayloadField,
-    RequestPlan,
+    BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
+    Instant, PairKey, Pairs, RequestCharset, RequestPlan,
 };
+use crate::engine::reason::Reason;
+use crate::engine::time::TimeFormat;
 use crate::rule::compile::names::{Names, pattern};
 use crate::rule::compile::variants::Choices;
 use crate::text::node::Node;
-use crate::text::problem::Problems;
+use crate::text::problem::{Problems, did_you_mean};
 
 /// What is asked of the request. Fields that are the tag of a proof are made optional later: the
 /// proof misses them.
-pub(super) fn request(root: &Node, choices: &Choices<'_>, problems: &mut Problems) -> RequestPlan {
-    let node = root.get("request");
+pub(super) fn request(
+    node: Option<&Node>,
+    params: &[ParamSpec],
+    choices: &Choices<'_>,
+    problems: &mut Problems,
+) -> RequestPlan {
     let get = |key| node.and_then(|node| node.get(key));
     let body = match get("body").and_then(Node::as_text) {
         Some("form") => BodyKind::Form,
+        Some("form-or-json") => BodyKind::FormOrJson,
         Some("json") => BodyKind::Json,
         _ => BodyKind::Any,
     };
@@ -26,31 +35,107 @@ pub(super) fn request(root: &Node, choices: &Choices<'_>, problems: &mut Problem
             fields.push(Field {
                 name: key.text.clone(),
                 place: place(node, choices, problems),
-                optional: node.get("optional").and_then(Node::as_bool).unwrap_or(false),
+                optional: flag(node, "optional"),
                 pattern: pattern(node.get("pattern"), problems),
+                otherwise: otherwise(node),
+                pairs: pairs(node, problems),
             });
         }
     }
     let absent = get("absent").map_or(&[][..], Node::entries);
     let absent = absent.iter().filter(|(_, node)| choices.apply(node));
+    let charset = get("charset").and_then(|node| charset(node, &fields, choices, problems));
+    let mut headers = Vec::new();
+    for (key, node) in get("headers").map_or(&[][..], Node::entries) {
+        if choices.apply(node) {
+            if key.text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                let help = format!("write `{}`", key.text.to_ascii_lowercase());
+                problems.add_with_help(key.place, "header names are in lower case here", help);
+            }
+            headers.push(Header {
+                name: key.text.clone(),
+                optional: flag(node, "optional"),
+                pattern: pattern(node.get("pattern"), problems),
+                otherwise: otherwise(node),
+                pairs: pairs(node, problems),
+            });
+        }
+    }
     RequestPlan {
         methods: methods.iter().filter_map(Node::as_text).map(str::to_owned).collect(),
         body,
+        charset,
+        closed: get("closed").map(|node| {
+            let mut closed = closed(node, params, problems);
+            closed.names.extend(fields.iter().map(|field| field.name.clone()));
+            closed
+        }),
+        keep_all: false,
         fields,
         absent: absent.map(|(key, _)| key.text.clone()).collect(),
-        headers: get("headers")
-            .map_or(&[][..], Node::entries)
-            .iter()
-            .filter(|(_, node)| choices.apply(node))
-            .map(|(key, node)| {
-                if key.text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                    let help = format!("write `{}`", key.text.to_ascii_lowercase());
-                    problems.add_with_help(key.place, "header names are in lower case here", help);
-                }
-                header(&key.text, node, problems)
-            })
-            .collect(),
+        headers,
     }
+}
+
+pub(super) fn flag(node: &Node, key: &str) -> bool {
+    node.get(key).and_then(Node::as_bool).unwrap_or(false)
+}
+
+/// The reason that `else` names.
+fn otherwise(node: &Node) -> Reason {
+    let word = node.get("else").and_then(Node::as_text);
+    word.and_then(Reason::from_word).unwrap_or(Reason::FieldMalformed)
+}
+
+/// The names of a closed list.
+fn closed(node: &Node, params: &[ParamSpec], problems: &mut Problems) -> Closed {
+    let texts = |key| -> Vec<String> {
+        let nodes = node.get(key).map_or(&[][..], Node::items);
+        nodes.iter().filter_map(Node::as_text).map(str::to_owned).collect()
+    };
+    let param = node.get("param").and_then(|found| {
+        let name = found.as_text()?.strip_prefix("param.").unwrap_or_default();
+        let index = params.iter().position(|spec| spec.name == name);
+        if index.is_none() {
+            let names = params.iter().map(|spec| spec.name.as_str());
+            let help = did_you_mean(name, names).map_or_else(
+                || "expected a parameter that is a list: `param.NAME`".to_owned(),
+                |near| format!("did you mean `param.{near}`?"),
+            );
+            problems.add_with_help(found.place, "no such parameter", help);
+        }
+        index
+    });
+    Closed { names: texts("names"), prefixes: texts("prefixes"), param }
+}
+
+fn charset(
+    node: &Node,
+    fields: &[Field],
+    choices: &Choices<'_>,
+    problems: &mut Problems,
+) -> Option<RequestCharset> {
+    let mut word = |node: &Node, text: &str| {
+        let charset = Charset::from_word(text);
+        if charset.is_none() {
+            problems.add(node.place, format!("no such charset: `{text}`"));
+        }
+        charset
+    };
+    if let Some(text) = node.as_text() {
+        let text = match text.strip_prefix("param.") {
+            Some(name) => choices.word(name).unwrap_or_default(),
+            None => text,
+        };
+        return word(node, text).map(RequestCharset::Fixed);
+    }
+    let otherwise = node.get("otherwise").and_then(|node| word(node, node.as_text()?));
+    let named = node.get("field")?;
+    let index = fields.iter().position(|field| Some(field.name.as_str()) == named.as_text());
+    if index.is_none() {
+        problems.add(named.place, "declare the field that names the charset first");
+    }
+    Some(RequestCharset::Field(index?, otherwise?))
 }
 
 fn place(node: &Node, choices: &Choices<'_>, problems: &mut Problems) -> FieldPlace {
@@ -75,52 +160,72 @@ fn place(node: &Node, choices: &Choices<'_>, problems: &mut Problems) -> FieldPl
     }
 }
 
-fn header(name: &str, node: &Node, problems: &mut Problems) -> Header {
-    let pairs = node.get("pairs").map(|pairs| {
-        let byte = |key: &str, otherwise: u8| {
-            pairs.get(key).and_then(Node::as_text).map_or(otherwise, |text| match text.as_bytes() {
-                [byte] => *byte,
-                _ => otherwise,
-            })
-        };
-        let (separator, equals) = (byte("separator", b','), byte("equals", b'='));
-        let keys = pairs.get("keys").map_or(&[][..], Node::entries);
-        let keys = keys.iter().map(|(key, node)| PairKey {
-            name: key.text.clone(),
-            many: node.get("many").and_then(Node::as_bool).unwrap_or(false),
-            pattern: pattern(node.get("pattern"), problems),
-        });
-        Pairs { separator, equals, keys: keys.collect() }
-    });
-    Header {
-        name: name.to_owned(),
-        optional: node.get("optional").and_then(Node::as_bool).unwrap_or(false),
+fn pairs(node: &Node, problems: &mut Problems) -> Option<Pairs> {
+    let pairs = node.get("pairs")?;
+    let mut byte = |key: &str, otherwise: u8| match pairs.get(key) {
+        None => otherwise,
+        Some(node) => match node.as_text().map(str::as_bytes) {
+            Some([byte]) => *byte,
+            _ => {
+                problems.add(node.place, format!("`{key}` is one byte"));
+                otherwise
+            }
+        },
+    };
+    let (separator, equals) = (byte("separator", b','), byte("equals", b'='));
+    let keys = pairs.get("keys").map_or(&[][..], Node::entries);
+    let keys = keys.iter().map(|(key, node)| PairKey {
+        name: key.text.clone(),
+        many: flag(node, "many"),
         pattern: pattern(node.get("pattern"), problems),
-        pairs,
+    });
+    Some(Pairs { separator, equals, keys: keys.collect(), trim: flag(pairs, "trim") })
+}
+
+/// The payloads of this variant: of those with the same name, the first that applies.
+pub(super) fn payload_nodes<'n>(
+    root: &'n Node,
+    choices: &Choices<'_>,
+) -> Vec<(String, &'n Node)> {
+    let mut found: Vec<(String, &Node)> = Vec::new();
+    for node in root.get("payload").map_or(&[][..], Node::one_or_many) {
+        let name = node.get("name").and_then(Node::as_text).unwrap_or("payload");
+        if choices.apply(node) && !found.iter().any(|(known, _)| known == name) {
+            found.push((name.to_owned(), node));
+        }
     }
+    found
 }
 
-/// The payload of this variant, if there is one.
-pub(super) fn payload_node<'n>(root: &'n Node, choices: &Choices<'_>) -> Option<&'n Node> {
-    let nodes = root.get("payload").map_or(&[][..], Node::one_or_many);
-    nodes.iter().find(|node| choices.apply(node))
-}
-
-pub(super) fn payload(node: &Node, names: &mut Names<'_>) -> Option<Payload> {
+pub(super) fn document(name: &str, node: &Node, names: &mut Names<'_>) -> Option<Document> {
     let from = names.expr(node.get("from")?);
+    let fields = document_fields(node, names);
+    let format = match node.get("as").and_then(Node::as_text) {
+        Some("form") => Format::Form,
+        Some("json-list") => Format::JsonList,
+        Some("json-or-form") => Format::JsonOrForm,
+        Some("xml") => Format::Xml { lower: false },
+        Some("xml-any-case") => Format::Xml { lower: true },
+        _ => Format::Json,
+    };
+    let closed = node.get("closed").map(|node| closed(node, names.params, names.problems));
+    if let Some(index) = closed.as_ref().and_then(|closed| closed.param) {
+        names.needs.insert(index);
+    }
+    Some(Document { name: name.to_owned(), from: from?, format, closed, fields, early: false })
+}
+
+/// What places of a document must look like.
+pub(super) fn document_fields(node: &Node, names: &mut Names<'_>) -> Vec<DocumentField> {
     let mut fields = Vec::new();
     for (key, node) in node.get("fields").map_or(&[][..], Node::entries) {
         if let Some(at) = names.reference(&key.text, key.place) {
-            let optional = node.get("optional").and_then(Node::as_bool).unwrap_or(false);
             let pattern = pattern(node.get("pattern"), names.problems);
-            fields.push(PayloadField { at, optional, pattern });
+            let otherwise = otherwise(node);
+            fields.push(DocumentField { at, optional: flag(node, "optional"), pattern, otherwise });
         }
     }
-    let format = match node.get("as").and_then(Node::as_text) {
-        Some("form") => Format::Form,
-        _ => Format::Json,
-    };
-    Some(Payload { from: from?, format, fields })
+    fields
 }
 
 pub(super) fn fresh(root: &Node, choices: &Choices<'_>, names: &mut Names<'_>) -> Vec<Freshness> {
@@ -131,13 +236,50 @@ pub(super) fn fresh(root: &Node, choices: &Choices<'_>, names: &mut Names<'_>) -
         }
         let time = node.get("time").and_then(|node| names.expr(node));
         let max_age = node.get("max_age").and_then(|node| names.param(node, "seconds"));
-        if let (Some(time), Some(max_age)) = (time, max_age) {
-            all.push(Freshness { time, milliseconds: milliseconds(node), max_age });
+        let format = time_format(node, names.problems);
+        if let (Some(value), Some(max_age)) = (time, max_age) {
+            all.push(Freshness { time: Instant { value, format }, max_age });
         }
     }
     all
 }
 
-pub(super) fn milliseconds(node: &Node) -> bool {
-    node.get("unit").and_then(Node::as_text) == Some("ms")
+/// How a time is written.
+pub(super) fn time_format(node: &Node, problems: &mut Problems) -> TimeFormat {
+    match node.get("unit").and_then(Node::as_text) {
+        Some("ms") => TimeFormat::Milliseconds,
+        Some("rfc3339") => TimeFormat::Rfc3339,
+        Some("s-or-ms") => TimeFormat::SecondsOrMilliseconds,
+        Some("local") => {
+            let format = node.get("format").and_then(Node::as_text);
+            if format.is_none() {
+                let help = "such as `format: '%d.%m.%Y %H:%M:%S'`";
+                problems.add_with_help(node.place, "a local time needs its format", help);
+            }
+            let offset = match node.get("offset") {
+                None => Some(0),
+                Some(node) => node.as_text().and_then(offset),
+            };
+            if offset.is_none() {
+                problems.add(node.place, "expected an offset such as `+03:00`");
+            }
+            TimeFormat::Local(format.unwrap_or_default().to_owned(), offset.unwrap_or(0))
+        }
+        _ => TimeFormat::Seconds,
+    }
+}
+
+/// Seconds of `+03:00`.
+fn offset(text: &str) -> Option<i32> {
+    let (sign, rest) = match text.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let number = |text: &str, max: i32| {
+        let number: i32 = text.parse().ok()?;
+        (text.len() == 2 && (0..=max).contains(&number)).then_some(number)
+    };
+    Some(sign * (number(hours, 14)? * 3600 + number(minutes, 59)? * 60))
 }

@@ -84,7 +84,7 @@ fn collect(node: &Node, specs: &[ParamSpec], into: &mut Vec<usize>, problems: &m
             for (key, value) in entries {
                 match (key.text.as_str(), value.as_text()) {
                     ("only", _) => only(value, specs, into, problems),
-                    ("in", Some(text)) => {
+                    ("charset" | "in", Some(text)) => {
                         if let Some(name) = text.strip_prefix("param.") {
                             into.extend(specs.iter().position(|spec| spec.name == name));
                         }

@@ -52,6 +52,16 @@ pub(super) fn part_of(value: &[u8], key: &str) -> Option<(usize, usize)> {
     None
 }
 
+/// The two values with their boundary a byte to the left and to the right, joined as before.
+pub(super) fn shifts(a: &[u8], b: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let joined = [a, b].concat();
+    [a.len().wrapping_sub(1), a.len() + 1]
+        .into_iter()
+        .filter(|cut| *cut > 0 && *cut < joined.len())
+        .filter_map(|cut| joined.split_at_checked(cut).map(|(a, b)| (a.to_vec(), b.to_vec())))
+        .collect()
+}
+
 pub(super) fn swap_case(c: char) -> char {
     if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
 }

@@ -11,16 +11,17 @@ use crate::engine::bind::CompiledRule;
 use crate::engine::event::Event;
 use crate::engine::inbound::UnixSeconds;
 use crate::engine::params::{ParamKind, Params};
-use crate::engine::plan::{Plan, Ref, TagProof};
+use crate::engine::plan::{Order, PartKind, Plan, Proof, Ref};
 use crate::engine::secret::Secret;
 use crate::engine::verdict::Verdict;
+use crate::rule::canned;
 use crate::rule::coverage::{self, Covered};
 use crate::rule::example::Example;
 use crate::rule::request::{Body, Request};
 use crate::rule::sign;
 use crate::text::problem::Problems;
 
-use change::{flips, map_form, map_pairs, part_of, set, swap_case};
+use change::{flips, map_form, map_pairs, part_of, set, shifts, swap_case};
 
 /// Forgeries of one example that are named when they are accepted.
 const NAMED_MAX: usize = 8;
@@ -35,29 +36,39 @@ enum Must {
     BeRejected,
     /// It changes something else.
     ChangeNothing,
+    /// It moves a boundary of which the rule says that it may move: no fact may change by it.
+    KeepFacts,
 }
 
-fn must(is_covered: bool) -> Must {
-    if is_covered { Must::BeRejected } else { Must::ChangeNothing }
+/// What may become of a change of a place. `None`: the rule knows who sends, not what; then nothing
+/// can be asked.
+fn must(covered: &Covered<'_>, place: &Ref) -> Option<Must> {
+    match (covered.notices(place), covered.is_covered(place)) {
+        (true, _) => Some(Must::BeRejected),
+        (false, true) => None,
+        (false, false) => Some(Must::ChangeNothing),
+    }
 }
 
-/// Breeds forgeries from an example that was accepted as `event`, and complains of each that gets
+/// Breeds forgeries from an example that was accepted as `events`, and complains of each that gets
 /// through. Returns how many were tried.
 pub(crate) fn breed(
     rule: &CompiledRule,
     bound: &Bound,
     example: &Example,
-    event: &Event,
+    events: &[Event],
     problems: &mut Problems,
 ) -> usize {
     let plan = bound.plan();
-    let covered = coverage::covered(&plan.proofs, &plan.request, plan.payload.as_ref());
-    let mut breeder = Breeder { bound, example, event, accepted: Vec::new(), tried: 0 };
+    let covered = coverage::covered(plan, &rule.params);
+    let mut breeder = Breeder { bound, example, events, accepted: Vec::new(), tried: 0 };
     breeder.fields(plan, &covered);
     breeder.headers(plan, &covered);
-    breeder.body(&covered, plan);
+    breeder.body(&covered);
     breeder.tags(plan);
     breeder.boundaries(plan);
+    breeder.set_boundaries(plan);
+    breeder.senders(plan);
     breeder.surroundings();
     breeder.times();
     breeder.keys(rule);
@@ -72,9 +83,32 @@ pub(crate) fn breed(
 struct Breeder<'b> {
     bound: &'b Bound,
     example: &'b Example,
-    event: &'b Event,
+    events: &'b [Event],
     accepted: Vec<String>,
     tried: usize,
+}
+
+/// Equal, but for facts that the rule itself calls unsigned, and for what is no fact.
+fn says_the_same(found: &Event, wanted: &Event, must: Must) -> bool {
+    let mut event = found.clone();
+    for fact in &wanted.unsigned {
+        match fact.as_str() {
+            "event_id" => event.event_id.clone_from(&wanted.event_id),
+            "fee" => event.fee.clone_from(&wanted.fee),
+            "occurred_at" => event.occurred_at.clone_from(&wanted.occurred_at),
+            "raw_type" => event.raw_type.clone_from(&wanted.raw_type),
+            "settlement_amount" => event.settlement_amount.clone_from(&wanted.settlement_amount),
+            "test" => event.test = wanted.test,
+            "transaction_id" => event.transaction_id.clone_from(&wanted.transaction_id),
+            _ => {}
+        }
+    }
+    // Another of several proofs may have held; what was said is the same.
+    event.proofs.clone_from(&wanted.proofs);
+    if must == Must::KeepFacts {
+        event.raw.clone_from(&wanted.raw);
+    }
+    event == *wanted
 }
 
 impl Breeder<'_> {
@@ -94,38 +128,22 @@ impl Breeder<'_> {
         what: impl FnOnce() -> String,
     ) {
         self.tried += 1;
-        let verdict = request.encode().with(|inbound| bound.judge(inbound, at));
-        if let Verdict::Accepted(accepted) = verdict {
-            let same = accepted.events.iter().all(|event| self.says_the_same(event));
+        let canned = &self.example.canned;
+        let outcome = request.encode().with(|inbound| canned::judge(bound, inbound, at, canned));
+        if let Verdict::Accepted(accepted) = outcome.verdict {
+            let same = accepted.events.len() == self.events.len()
+                && accepted
+                    .events
+                    .iter()
+                    .zip(self.events)
+                    .all(|(found, wanted)| says_the_same(found, wanted, must));
             if must == Must::BeRejected || !same {
                 self.accepted.push(what());
             }
         }
     }
 
-    /// Equal, but for facts that the rule itself calls unsigned.
-    fn says_the_same(&self, event: &Event) -> bool {
-        let mut event = event.clone();
-        for fact in &self.event.unsigned {
-            match fact.as_str() {
-                "event_id" => event.event_id.clone_from(&self.event.event_id),
-                "fee" => event.fee.clone_from(&self.event.fee),
-                "occurred_at" => event.occurred_at.clone_from(&self.event.occurred_at),
-                "raw_type" => event.raw_type.clone_from(&self.event.raw_type),
-                "settlement_amount" => {
-                    event.settlement_amount.clone_from(&self.event.settlement_amount);
-                }
-                "test" => event.test = self.event.test,
-                "transaction_id" => event.transaction_id.clone_from(&self.event.transaction_id),
-                _ => {}
-            }
-        }
-        // Another of several proofs may have held; what was said is the same.
-        event.proofs.clone_from(&self.event.proofs);
-        event == *self.event
-    }
-
-    fn fields(&mut self, plan: &Plan, covered: &Covered) {
+    fn fields(&mut self, plan: &Plan, covered: &Covered<'_>) {
         for (index, field) in plan.request.fields.iter().enumerate() {
             let name = field.name.as_str();
             let mut request = self.example.request.clone();
@@ -133,11 +151,7 @@ impl Breeder<'_> {
                 continue;
             };
             let place = format!("field.{name}");
-            let must = if covered.field(index, &plan.request) {
-                Must::BeRejected
-            } else {
-                Must::ChangeNothing
-            };
+            let Some(must) = must(covered, &Ref::Field(index)) else { continue };
             for (position, changed) in flips(&value) {
                 set(&mut request, name, changed);
                 self.attempt(must, &request, || format!("byte {position} of `{place}` changed"));
@@ -194,7 +208,7 @@ impl Breeder<'_> {
         self.attempt(Must::BeRejected, &nested, || format!("`{place}[]` beside `{place}`"));
     }
 
-    fn headers(&mut self, plan: &Plan, covered: &Covered) {
+    fn headers(&mut self, plan: &Plan, covered: &Covered<'_>) {
         for (index, header) in plan.request.headers.iter().enumerate() {
             let name = header.name.as_str();
             let mut request = self.example.request.clone();
@@ -203,15 +217,19 @@ impl Breeder<'_> {
             let mut doubled = request.clone();
             doubled.headers.push((name.to_owned(), value.clone()));
             self.attempt(Must::BeRejected, &doubled, || format!("`{place}` doubled"));
-            let is_covered = covered.is_covered(&Ref::Header(index), &plan.request);
             let keys = header.pairs.iter().flat_map(|pairs| &pairs.keys).enumerate();
-            let mut spans: Vec<(usize, usize, bool)> = vec![(0, value.len(), is_covered)];
+            let whole = must(covered, &Ref::Header(index));
+            let mut spans: Vec<(usize, usize, Must)> = Vec::new();
+            spans.extend(whole.map(|must| (0, value.len(), must)));
             for (part, key) in keys {
-                let is_covered = covered.is_covered(&Ref::HeaderPart(index, part), &plan.request);
-                spans.extend(part_of(&value, &key.name).map(|(from, to)| (from, to, is_covered)));
+                let place = Ref::HeaderPart(index, part);
+                if let (Some(must), Some((from, to))) =
+                    (must(covered, &place), part_of(&value, &key.name))
+                {
+                    spans.push((from, to, must));
+                }
             }
-            for (from, to, is_covered) in spans {
-                let must = must(is_covered);
+            for (from, to, must) in spans {
                 for (position, changed) in flips(&value) {
                     if (from..to).contains(&position) {
                         if let Some(found) = request.header_mut(name) {
@@ -226,14 +244,10 @@ impl Breeder<'_> {
         }
     }
 
-    fn body(&mut self, covered: &Covered, plan: &Plan) {
+    fn body(&mut self, covered: &Covered<'_>) {
         let original = &self.example.request;
         let Body::Raw(bytes) = &original.body else { return };
-        let must = if covered.is_covered(&Ref::Body, &plan.request) {
-            Must::BeRejected
-        } else {
-            Must::ChangeNothing
-        };
+        let Some(must) = must(covered, &Ref::Body) else { return };
         let with = |body: Vec<u8>| Request { body: Body::Raw(body), ..original.clone() };
         for (position, changed) in flips(bytes) {
             self.attempt(must, &with(changed), || format!("byte {position} of the body changed"));
@@ -252,7 +266,7 @@ impl Breeder<'_> {
     fn tags(&mut self, plan: &Plan) {
         for tag in plan.proofs.iter().flat_map(coverage::tags) {
             let place = &tag.tag.text;
-            let Some(value) = sign::value_of(&self.example.request, plan, &tag.tag.source) else {
+            let Some(value) = sign::value_of(&self.example.request, plan, &tag.tag) else {
                 continue;
             };
             let half = value.get(..value.len() / 2).unwrap_or_default().to_vec();
@@ -273,7 +287,7 @@ impl Breeder<'_> {
                 (b"true".to_vec(), "replaced by `true`"),
             ] {
                 let mut request = self.example.request.clone();
-                sign::put(&mut request, plan, &tag.tag.source, &changed);
+                sign::put_bare(&mut request, plan, &tag.tag, &changed);
                 self.attempt(Must::ChangeNothing, &request, || format!("`{place}` {what}"));
             }
         }
@@ -281,31 +295,121 @@ impl Breeder<'_> {
 
     /// Moves bytes over the boundary of two parts so that the joined text stays what it was.
     fn boundaries(&mut self, plan: &Plan) {
-        for TagProof { over, .. } in plan.proofs.iter().flat_map(coverage::tags) {
-            for pair in over.windows(2) {
+        for tag in plan.proofs.iter().flat_map(coverage::tags) {
+            let must = if tag.ambiguous.is_some() { Must::KeepFacts } else { Must::BeRejected };
+            let values = tag.values();
+            for pair in values.windows(2) {
                 let [left, right] = pair else { continue };
                 let original = &self.example.request;
                 let (Some(a), Some(b)) = (
-                    sign::value_of(original, plan, &left.source),
-                    sign::value_of(original, plan, &right.source),
+                    sign::value_of(original, plan, left),
+                    sign::value_of(original, plan, right),
                 ) else {
                     continue;
                 };
-                let joined = [&a[..], &b[..]].concat();
-                for cut in [a.len().wrapping_sub(1), a.len() + 1] {
-                    if cut < joined.len() && cut > 0 {
-                        let (a, b) = joined.split_at(cut);
-                        let mut request = original.clone();
-                        sign::put(&mut request, plan, &left.source, a);
-                        sign::put(&mut request, plan, &right.source, b);
+                for (a, b) in shifts(&a, &b) {
+                    let mut request = original.clone();
+                    sign::put_bare(&mut request, plan, left, &a);
+                    sign::put_bare(&mut request, plan, right, &b);
+                    self.attempt(must, &request, || {
+                        let (left, right) = (&left.text, &right.text);
+                        format!("the boundary between `{left}` and `{right}` moved")
+                    });
+                }
+            }
+        }
+    }
+
+    /// The same for fields that are joined in the order of their names.
+    fn set_boundaries(&mut self, plan: &Plan) {
+        let parts = plan.proofs.iter().flat_map(coverage::tags).flat_map(|tag| &tag.over);
+        for part in parts {
+            let PartKind::Set(set) = &part.kind else { continue };
+            let Body::Form(pairs) = &self.example.request.body else { continue };
+            let mut names: Vec<Vec<u8>> = pairs.iter().map(|(name, _)| name.clone()).collect();
+            names.retain(|name| !set.except.iter().any(|except| except.as_bytes() == name));
+            if set.order == Order::AnyCase {
+                names.sort_by_key(|name| name.to_ascii_lowercase());
+            } else {
+                names.sort();
+            }
+            for pair in names.windows(2) {
+                let [left, right] = pair else { continue };
+                let value = |name: &[u8]| {
+                    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+                };
+                let (Some(a), Some(b)) = (value(left), value(right)) else { continue };
+                for (a, b) in shifts(&a, &b) {
+                    let request = map_form(&self.example.request, |pairs| {
+                        for (name, value) in pairs.iter_mut() {
+                            if name == left {
+                                value.clone_from(&a);
+                            } else if name == right {
+                                value.clone_from(&b);
+                            }
+                        }
+                    });
+                    self.attempt(Must::KeepFacts, &request, || {
+                        let (left, right) = (left.escape_ascii(), right.escape_ascii());
+                        format!("the boundary between `{left}` and `{right}` moved")
+                    });
+                }
+            }
+        }
+    }
+
+    /// Somebody else who sends the same.
+    fn senders(&mut self, plan: &Plan) {
+        for proof in &plan.proofs {
+            match proof {
+                Proof::Basic { .. } => {
+                    for value in ["", "Basic ", "Basic Og==", "Basic eDp5", "Bearer x"] {
+                        let mut request = self.example.request.clone();
+                        if let Some(found) = request.header_mut("authorization") {
+                            *found = value.as_bytes().to_vec();
+                        }
                         self.attempt(Must::BeRejected, &request, || {
-                            format!(
-                                "the boundary between `{}` and `{}` moved",
-                                left.text, right.text
-                            )
+                            format!("other credentials: `{value}`")
                         });
                     }
+                    let mut request = self.example.request.clone();
+                    request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+                    self.attempt(Must::BeRejected, &request, || "no credentials".to_owned());
                 }
+                Proof::Source { .. } => {
+                    for peer in ["192.0.2.77", "::1", "2001:db8::77"] {
+                        let mut request = self.example.request.clone();
+                        request.peer = peer.parse().ok();
+                        request.headers.retain(|(name, _)| name != "x-forwarded-for");
+                        let listed = self.example.request.peer.map(|peer| peer.to_string());
+                        let listed = listed.unwrap_or_default().into_bytes();
+                        self.attempt(Must::BeRejected, &request, || format!("sent from {peer}"));
+                        // Who is not trusted may say what he likes.
+                        request.headers.push(("x-forwarded-for".to_owned(), listed));
+                        self.attempt(Must::BeRejected, &request, || {
+                            format!("sent from {peer} in the name of another")
+                        });
+                    }
+                    let request = Request { peer: None, ..self.example.request.clone() };
+                    self.attempt(Must::BeRejected, &request, || "sent from nowhere".to_owned());
+                }
+                Proof::Token { place, .. } => {
+                    let Some(value) = sign::value_of(&self.example.request, plan, place) else {
+                        continue;
+                    };
+                    let longer = [&value[..], b"0"].concat();
+                    let shorter = value.split_last().map_or(Vec::new(), |(_, rest)| rest.to_vec());
+                    let changed = flips(&value).map(|(_, changed)| changed);
+                    for value in changed.chain([longer, shorter, Vec::new()]) {
+                        let mut request = self.example.request.clone();
+                        sign::put_bare(&mut request, plan, place, &value);
+                        self.attempt(Must::BeRejected, &request, || "another token".to_owned());
+                    }
+                }
+                Proof::Confirm { .. }
+                | Proof::Decrypt { .. }
+                | Proof::FirstPresent(_)
+                | Proof::Tag(_) => {}
             }
         }
     }
@@ -353,7 +457,11 @@ impl Breeder<'_> {
                     given.iter().map(|value| Secret::new([b"x", value.expose()].concat())).collect()
                 }
                 ParamKind::PublicKey => vec![STRANGERS_KEY.into()],
-                ParamKind::Choice(_) | ParamKind::Seconds => continue,
+                ParamKind::Certificate
+                | ParamKind::Choice(_)
+                | ParamKind::Network
+                | ParamKind::Seconds
+                | ParamKind::Url => continue,
             };
             let mut params = self.example.params.clone();
             params.set(name, others);

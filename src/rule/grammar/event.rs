@@ -1,6 +1,6 @@
 //! What a callback says, and what it is answered.
 
-use crate::rule::grammar::request::UNIT_OF_TIME;
+use crate::rule::grammar::request::{FORMAT_OF_TIME, OFFSET_OF_TIME, UNIT_OF_TIME};
 use crate::rule::grammar::{PLACE, REFERENCE};
 use crate::text::shape::{Key, Kind, Shape};
 
@@ -19,6 +19,11 @@ macro_rules! facts {
             Key::optional("transaction_id", FACT, "The gateway's id of the payment."),
             Key::optional("amount", AMOUNT_FACT, "Of the payment."),
             Key::optional("refunded_amount", AMOUNT_FACT, "How much has gone back."),
+            Key::optional(
+                "refunded_of",
+                AMOUNT_FACT,
+                "What the refunded amount is compared with. Default: the amount.",
+            ),
             Key::optional("settlement_amount", AMOUNT_FACT, "What the merchant receives."),
             Key::optional("fee", AMOUNT_FACT, "What the gateway keeps."),
             Key::optional("occurred_at", Kind::Map(&TIME), "When it happened."),
@@ -92,6 +97,8 @@ pub(super) static PREDICATE: Shape = Shape {
     exactly_one: true,
     keys: &[
         Key::optional("prefix", Kind::Text, "Its text begins so."),
+        Key::optional("suffix", Kind::Text, "Its text ends so."),
+        Key::optional("pattern", Kind::Text, "A regular expression that its whole text matches."),
         Key::optional(
             "present",
             Kind::Bool,
@@ -114,6 +121,7 @@ pub(super) const STATUS_WORD: Kind = Kind::Choice(&[
         "partially_refunded where less than the amount has gone back, else refunded",
     ),
     ("succeeded", "paid"),
+    ("succeeded_by_amount", "succeeded while nothing has gone back, else as refunded_by_amount"),
     ("unknown", "not to be acted on"),
 ]);
 
@@ -127,7 +135,7 @@ pub(super) static STATUS: Shape = Shape {
     ],
 };
 
-pub(super) static AMOUNT: Shape = Shape {
+pub(in crate::rule::grammar) static AMOUNT: Shape = Shape {
     name: "amount",
     doc: "An amount of money. Exact: what does not fit the currency is refused, never rounded.",
     exactly_one: false,
@@ -149,6 +157,11 @@ pub(super) static AMOUNT: Shape = Shape {
             "How the value is written. Default: plain.",
         ),
         Key::optional(
+            "sign",
+            Kind::Choice(&[("dropped", "a minus sign before it does not count")]),
+            "For gateways that write refunds as negative amounts. Never for a credit.",
+        ),
+        Key::optional(
             "codes",
             Kind::Choice(&[
                 ("any", "others too: they stay as they are, and so does their amount"),
@@ -163,7 +176,12 @@ pub(super) static TIME: Shape = Shape {
     name: "time",
     doc: "A time.",
     exactly_one: false,
-    keys: &[Key::required("value", REFERENCE, "A whole number."), UNIT_OF_TIME],
+    keys: &[
+        Key::required("value", REFERENCE, "Where it stands."),
+        UNIT_OF_TIME,
+        FORMAT_OF_TIME,
+        OFFSET_OF_TIME,
+    ],
 };
 
 pub(super) static TEST: Shape = Shape {
@@ -181,35 +199,11 @@ pub(super) static TEST: Shape = Shape {
             Kind::AnyOf(&[CONDITION, Kind::NonEmptyList(&CONDITION)]),
             "It is unless this holds.",
         ),
-    ],
-};
-
-pub(super) static REPLIES: Shape = Shape {
-    name: "reply",
-    doc: "What the gateway is answered, per outcome.",
-    exactly_one: false,
-    keys: &[
-        Key::optional("accepted", Kind::Map(&REPLY), "The event is safe: do not send this again."),
         Key::optional(
-            "refused",
-            Kind::Map(&REPLY),
-            "Refused. Default: the status of the reason's class.",
+            "route",
+            Kind::Bool,
+            "true: nothing in the message tells. On a test route everything is, because the two \
+             environments have keys or hosts of their own.",
         ),
-        Key::optional(
-            "try_again",
-            Kind::Map(&REPLY),
-            "Send it again. Default: 503 with Retry-After.",
-        ),
-    ],
-};
-
-pub(super) static REPLY: Shape = Shape {
-    name: "answer",
-    doc: "One answer.",
-    exactly_one: false,
-    keys: &[
-        Key::optional("status", Kind::Integer { min: 200, max: 599 }, "The HTTP status."),
-        Key::optional("content_type", Kind::Text, "The content type."),
-        Key::optional("body", Kind::TextOrEmpty, "The body, exactly."),
     ],
 };

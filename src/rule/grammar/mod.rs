@@ -3,14 +3,18 @@
 
 mod event;
 mod example;
+mod exchange;
 mod proofs;
+mod reply;
 mod request;
 
 use crate::text::shape::{Key, Kind, Shape};
 
-use event::{EVENT, REPLIES};
+use event::EVENT;
 use example::EXAMPLE;
+use exchange::EXCHANGE;
 use proofs::PROOF;
+use reply::{QUESTION, REPLIES};
 use request::{FRESH, GUARD, PAYLOAD, REQUEST};
 
 /// A rule file.
@@ -27,6 +31,11 @@ pub(super) static RULE: Shape = Shape {
         ),
         Key::required("title", Kind::Text, "The gateway's name for people."),
         Key::required("docs", Kind::Text, "The page that the rule was written from."),
+        Key::optional(
+            "unconfirmed",
+            Kind::NonEmptyList(&Kind::Text),
+            "What no published value confirms: to be looked at in one real delivery.",
+        ),
         Key::optional("params", Kind::Named(&Kind::Map(&PARAM)), "What an operator configures."),
         Key::required("request", Kind::Map(&REQUEST), "The request as it must be."),
         Key::required(
@@ -42,12 +51,27 @@ pub(super) static RULE: Shape = Shape {
         Key::optional(
             "payload",
             Kind::OneOrMany(&Kind::Map(&PAYLOAD)),
-            "What is packed in the request. Several: one for each variant.",
+            "What is packed in the request, each perhaps in one before it.",
+        ),
+        Key::optional(
+            "exchanges",
+            Kind::Named(&Kind::Map(&EXCHANGE)),
+            "What may be asked of the gateway. Each answer is a place of that name.",
+        ),
+        Key::optional(
+            "questions",
+            Kind::NonEmptyList(&Kind::Map(&QUESTION)),
+            "Handshakes, prerequests, challenges: answered, and no event.",
+        ),
+        Key::optional(
+            "each",
+            REFERENCE,
+            "The list whose items are one event each; `item` is the place of the one looked at.",
         ),
         Key::optional(
             "guards",
             Kind::NonEmptyList(&Kind::Map(&GUARD)),
-            "What must be equal, or the callback is not for us.",
+            "What must hold, or the callback is not for us.",
         ),
         Key::required("event", Kind::Map(&EVENT), "What the callback says."),
         Key::optional("reply", Kind::Map(&REPLIES), "What the gateway is answered."),
@@ -68,8 +92,15 @@ static PLACE: Kind = Kind::AnyOf(&[REFERENCE, Kind::Map(&WORDS)]);
 static WORDS: Shape = Shape {
     name: "words",
     doc: "Words of the rule itself.",
-    exactly_one: false,
-    keys: &[Key::required("text", Kind::Text, "The words.")],
+    exactly_one: true,
+    keys: &[
+        Key::optional("text", Kind::Text, "These words."),
+        Key::optional(
+            "template",
+            Kind::Text,
+            "Words with places in them: `OK${field.InvId}`. Absent if one of the places is.",
+        ),
+    ],
 };
 
 static PARAM: Shape = Shape {
@@ -80,13 +111,21 @@ static PARAM: Shape = Shape {
         Key::required(
             "type",
             Kind::Choice(&[
+                ("certificate", "PEM certificates"),
                 ("choice", "one of the words in `of`"),
+                ("network", "an address or a network such as 192.0.2.0/24"),
                 ("public_key", "a PEM public key, or a certificate of which only the key counts"),
                 ("seconds", "a whole number of seconds"),
                 ("secret", "only by reference (env:, file:), never in a configuration"),
                 ("text", "words that anybody may read"),
+                ("url", "the beginning of a URL: scheme, host, perhaps a path; no `/` at its end"),
             ]),
             "What its values are.",
+        ),
+        Key::optional(
+            "pattern",
+            Kind::Text,
+            "A regular expression that the whole value matches.",
         ),
         Key::optional("of", Kind::NonEmptyList(&Kind::Text), "The words of a choice."),
         Key::optional(

@@ -1,0 +1,256 @@
+//! What makes a callback genuine.
+
+use std::sync::Arc;
+
+use crate::engine::charset::Charset;
+use crate::engine::cipher::Cipher;
+use crate::engine::digest::HashAlgorithm;
+use crate::engine::encoding::Encoding;
+use crate::engine::pattern::Pattern;
+use crate::engine::event::Strength;
+use crate::engine::plan::{Condition, Expr, Ref, Step};
+use crate::engine::signature::SignatureAlgorithm;
+
+/// One authenticator.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// HTTP Basic credentials (RFC 7617): the sender knows them. They cover nothing.
+    Basic {
+        /// The user.
+        user: Expr,
+        /// The password.
+        password: Expr,
+    },
+    /// The gateway, asked, says so itself.
+    Confirm {
+        /// The exchange that asks.
+        exchange: usize,
+        /// Only where this holds.
+        when: Option<Condition>,
+        /// Places that are sent whole and vouched for by the answer.
+        vouches: Vec<Expr>,
+    },
+    /// The value opens under our key, which nobody else has.
+    Decrypt {
+        /// How.
+        cipher: Cipher,
+        /// Nonce, ciphertext and tag, one after the other.
+        from: Expr,
+        /// The key.
+        key: Expr,
+    },
+    /// The first of these whose tag is present decides, alone.
+    FirstPresent(Vec<TagProof>),
+    /// The peer is one of these networks. Covers nothing.
+    Source {
+        /// The parameter that lists them.
+        networks: usize,
+        /// The parameter that lists networks whose `X-Forwarded-For` is believed.
+        proxies: Option<usize>,
+    },
+    /// A tag that must be right.
+    Tag(TagProof),
+    /// A value that the sender knows. Covers nothing.
+    Token {
+        /// Where it stands.
+        place: Expr,
+        /// The parameter.
+        secret: Expr,
+    },
+}
+
+/// A tag that must be right for what it covers.
+#[derive(Clone, Debug)]
+pub struct TagProof {
+    /// How it is made.
+    pub scheme: Scheme,
+    /// What it is made of, in order.
+    pub over: Vec<Part>,
+    /// What stands between the parts.
+    pub separator: Vec<u8>,
+    /// Where it stands. Every value of a repeated key is tried.
+    pub tag: Expr,
+    /// How it is written.
+    pub encoding: Encoding,
+    /// Why an algorithm that is no longer trusted is let pass here; `None`: it is trusted.
+    pub weak: Option<String>,
+    /// Why a boundary that can move between the parts does no harm.
+    pub ambiguous: Option<String>,
+}
+
+/// One part of what a tag is made of.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// What it is.
+    pub kind: PartKind,
+    /// Stands before it, where it is.
+    pub before: Vec<u8>,
+    /// Stands after it, where it is.
+    pub after: Vec<u8>,
+    /// What becomes of it where the value is missing.
+    pub missing: Missing,
+    /// Only where this holds.
+    pub when: Option<Condition>,
+}
+
+/// What a part is.
+#[derive(Clone, Debug)]
+pub enum PartKind {
+    /// One value.
+    Value(Expr),
+    /// A set of fields.
+    Set(Box<SetPlan>),
+}
+
+/// What becomes of a part whose value is missing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Missing {
+    /// It counts as an empty value.
+    Empty,
+    /// The callback is refused.
+    Reject,
+    /// It is left out with everything that belongs to it.
+    Skip,
+}
+
+/// A set of fields, ordered and written one after the other.
+#[derive(Clone, Debug)]
+pub struct SetPlan {
+    /// Of what.
+    pub of: SetOf,
+    /// Names that take no part. The tag is always among them.
+    pub except: Vec<String>,
+    /// Only names that begin so, in any letter case.
+    pub prefix: Option<String>,
+    /// In which order.
+    pub order: Order,
+    /// Sorted in as if they were fields.
+    pub insert: Vec<(String, Expr)>,
+    /// Empty values take no part.
+    pub skip_empty: bool,
+    /// Names like `a[b][]` are written as parent, key and position in three digits.
+    pub flatten: bool,
+    /// Every distinct value of a name that comes several times, sorted; else such a name is refused.
+    pub repeats: bool,
+    /// What names and values must look like, so that the joined text has one reading.
+    pub pattern: Option<Arc<Pattern>>,
+    /// How each is written.
+    pub render: Vec<Render>,
+    /// Between them.
+    pub separator: Vec<u8>,
+    /// What they are written in; `None`: as they came.
+    pub charset: Option<Charset>,
+}
+
+/// The fields of a set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SetOf {
+    /// Scalar members at the top of a document.
+    Document(usize),
+    /// Fields of query and form.
+    Fields,
+    /// Fields of the form.
+    Form,
+}
+
+/// The order of a set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// By name, letters of any case alike (folded to lower case, as PHP's `strcasecmp` does).
+    AnyCase,
+    /// By name, byte for byte.
+    Bytes,
+    /// As they were sent.
+    Sent,
+}
+
+/// A piece of how a field of a set is written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Render {
+    /// Its name.
+    Name,
+    /// Words.
+    Text(String),
+    /// Its value.
+    Value,
+}
+
+/// How a tag is made. The algorithm comes from the rule and the route, never from the message.
+#[derive(Clone, Debug)]
+pub enum Scheme {
+    /// A plain digest over parts, the secret among them.
+    Digest(Algorithms),
+    /// HMAC under each value of the key.
+    Hmac {
+        /// One, or those that the route allows.
+        algorithms: Algorithms,
+        /// The key, or keys.
+        key: Expr,
+    },
+    /// A public-key signature.
+    Signature {
+        /// The one algorithm.
+        algorithm: SignatureAlgorithm,
+        /// Where the key comes from.
+        key: KeySource,
+    },
+}
+
+/// Where a public key comes from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// The first certificate of what an exchange fetched.
+    Certificate {
+        /// The exchange.
+        exchange: usize,
+        /// The parameter that lists trusted roots.
+        roots: usize,
+        /// The parameter that lists intermediates.
+        intermediates: Option<usize>,
+        /// Its only common name.
+        common_name: String,
+    },
+    /// A parameter: PEM keys or certificates.
+    Param(Expr),
+}
+
+/// The algorithms that a proof accepts.
+#[derive(Clone, Debug)]
+pub enum Algorithms {
+    /// Fixed by the rule.
+    Fixed(HashAlgorithm),
+    /// Chosen by the route: the parameter of that index.
+    Param(usize),
+}
+
+impl TagProof {
+    /// Every value among its parts.
+    pub fn values(&self) -> Vec<&Expr> {
+        let mut values = Vec::new();
+        for part in &self.over {
+            match &part.kind {
+                PartKind::Value(expr) => values.push(expr),
+                PartKind::Set(set) => values.extend(set.insert.iter().map(|(_, expr)| expr)),
+            }
+        }
+        values
+    }
+
+    /// Whether it stands in, or is made of, the items of a batch.
+    pub fn is_of_items(&self) -> bool {
+        let mut values = self.values();
+        values.push(&self.tag);
+        values.iter().flat_map(|expr| expr.places()).any(|place| matches!(place, Ref::Item(_)))
+    }
+
+    /// What it is worth under that algorithm: over a checksum, nothing is worth more than that.
+    pub fn strength(&self, algorithm: SignatureAlgorithm) -> Strength {
+        if algorithm.is_weak() || self.is_over_checksum() { Strength::Weak } else { Strength::Strong }
+    }
+
+    /// Whether a part is a checksum of what it stands for.
+    pub fn is_over_checksum(&self) -> bool {
+        let is_checksum = |expr: &&Expr| expr.steps.contains(&Step::Crc32);
+        self.values().iter().any(is_checksum)
+    }
+}

@@ -1,0 +1,123 @@
+//! `reply:` and `questions:` of a rule.
+
+use std::sync::Arc;
+
+use crate::engine::plan::{
+    Question, QuestionAt, ReplyBody, ReplyPlan, ReplyPlans, RequestPlan,
+};
+use crate::engine::verdict::Reply;
+use crate::rule::compile::condition::condition_of;
+use crate::rule::compile::event::EventCompiler;
+use crate::rule::compile::exchange::escape_for;
+use crate::rule::compile::guards::guards;
+use crate::rule::compile::names::Names;
+use crate::rule::compile::proofs::made;
+use crate::rule::compile::request::flag;
+use crate::rule::compile::variants::Choices;
+use crate::text::node::Node;
+
+/// What the gateway is answered, per outcome.
+pub(super) fn replies(root: &Node, names: &mut Names<'_>) -> ReplyPlans {
+    let node = |key: &str| root.get("reply").and_then(|reply| reply.get(key));
+    let empty = || Reply { status: 200, content_type: None, body: Vec::new() };
+    let accepted = match node("accepted") {
+        Some(node) => reply(node, 200, names),
+        None => ReplyPlan::Fixed(Arc::new(empty())),
+    };
+    let mut refusal = |key: &str, default: u16| {
+        let node = node(key)?;
+        let found = fixed(node, default);
+        if (200..300).contains(&found.status) && found.body.is_empty() {
+            let message = "a 2xx status without a body would be taken for success";
+            names.problems.add(node.place, message);
+        }
+        for key in ["template", "sign", "relayed"] {
+            if let Some(node) = node.get(key) {
+                let message = format!("`{key}` has no place in what is said to a refused sender");
+                names.problems.add(node.place, message);
+            }
+        }
+        Some(Arc::new(found))
+    };
+    let refused = refusal("refused", 400);
+    let try_again = refusal("try_again", 503);
+    ReplyPlans { accepted, refused, try_again }
+}
+
+/// An answer to a callback that was accepted, or to a question.
+fn reply(node: &Node, default: u16, names: &mut Names<'_>) -> ReplyPlan {
+    let head = fixed(node, default);
+    if !(200..300).contains(&head.status) {
+        names.problems.add(node.place, "an accepted callback is answered by a 2xx status");
+    }
+    if flag(node, "relayed") {
+        return ReplyPlan::Relayed(Arc::new(head));
+    }
+    let Some(template) = node.get("template") else { return ReplyPlan::Fixed(Arc::new(head)) };
+    let escape = escape_for(head.content_type.as_deref().unwrap_or_default());
+    let signer = node.get("sign").and_then(|node| node.entries().first());
+    let tag = signer.and_then(|(kind, node)| made(&kind.text, node, None, names));
+    names.has_signature = tag.is_some();
+    let text = template.as_text().unwrap_or_default();
+    let body = names.template(text, template.place, escape);
+    names.has_signature = false;
+    match body {
+        Some(body) => ReplyPlan::Made(Box::new(ReplyBody { head, body, tag })),
+        None => ReplyPlan::Fixed(Arc::new(head)),
+    }
+}
+
+fn fixed(node: &Node, default: u16) -> Reply {
+    let text = |key| node.get(key).and_then(Node::as_text);
+    let status = node.get("status").and_then(Node::as_integer);
+    Reply {
+        status: status.and_then(|status| u16::try_from(status).ok()).unwrap_or(default),
+        content_type: text("content_type").map(str::to_owned),
+        body: text("body").unwrap_or_default().as_bytes().to_vec(),
+    }
+}
+
+/// A question that is read as a callback.
+pub(super) fn question(
+    node: &Node,
+    choices: &Choices<'_>,
+    events: &mut EventCompiler<'_, '_>,
+) -> Option<Question> {
+    let when = condition_of(node, "when", events.names);
+    if when.is_none() && node.get("when").is_none() {
+        let help = "`when: { field.PREREQUEST: '1' }`, or a `request` of its own";
+        events.names.problems.add_with_help(node.place, "when is this a question?", help);
+    }
+    let at = if flag(node, "proved") {
+        QuestionAt::Proved(when?)
+    } else {
+        QuestionAt::Unproved(when?)
+    };
+    finish(node, at, choices, events)
+}
+
+/// A question that looks like no callback from the start. Its own request has been read.
+pub(super) fn handshake(
+    node: &Node,
+    request: RequestPlan,
+    choices: &Choices<'_>,
+    events: &mut EventCompiler<'_, '_>,
+) -> Option<Question> {
+    if flag(node, "proved") {
+        let message = "a question with a request of its own is not proved";
+        events.names.problems.add(node.place, message);
+    }
+    finish(node, QuestionAt::Handshake(Box::new(request)), choices, events)
+}
+
+fn finish(
+    node: &Node,
+    at: QuestionAt,
+    choices: &Choices<'_>,
+    events: &mut EventCompiler<'_, '_>,
+) -> Option<Question> {
+    let name = node.get("name").and_then(Node::as_text)?.to_owned();
+    let guards = guards(node, choices, events);
+    let reply = reply(node.get("reply")?, 200, events.names);
+    Some(Question { name, at, guards, reply })
+}
