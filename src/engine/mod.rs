@@ -27,6 +27,7 @@ pub mod signature;
 pub mod time;
 pub mod value;
 pub mod verdict;
+pub mod xml;
 
 use std::sync::Arc;
 
