@@ -222,7 +222,7 @@ impl Binder<'_> {
             }
             Scheme::Signature { algorithm, key } => {
                 for (name, pem) in self.keys(key)? {
-                    let public = PublicKey::from_pem(*algorithm, pem.expose())
+                    let public = PublicKey::from_text(*algorithm, pem.expose())
                         .map_err(|expected| self.fault(key, expected))?;
                     let (kind, weak) = (algorithm.as_str(), algorithm.is_weak());
                     let proven = Proven { kind, key: name.into(), weak };

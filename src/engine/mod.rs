@@ -16,6 +16,7 @@ mod normalize;
 pub mod pan;
 pub mod params;
 pub mod pattern;
+pub mod pem;
 pub mod plan;
 mod proof;
 pub mod reason;
