@@ -23,6 +23,7 @@ pub mod pan;
 pub mod params;
 mod parts;
 pub mod pattern;
+pub mod pem;
 pub mod plan;
 mod proof;
 pub mod reason;

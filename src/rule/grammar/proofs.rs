@@ -204,8 +204,16 @@ pub(super) static SIGNATURE: Shape = Shape {
         Key::required(
             "algorithm",
             Kind::Choice(&[
+                ("ecdsa-p256-sha256", "ECDSA on P-256 with SHA-256, in DER"),
+                ("ecdsa-p256-sha256-raw", "the same, as r and s of 32 bytes each"),
+                ("ecdsa-p384-sha384", "ECDSA on P-384 with SHA-384, in DER"),
+                ("ecdsa-p384-sha384-raw", "the same, as r and s of 48 bytes each"),
+                ("ed25519", "Ed25519 (RFC 8032)"),
+                ("rsa-pss-sha256", "RSASSA-PSS with SHA-256, 32 bytes of salt"),
+                ("rsa-pss-sha512", "RSASSA-PSS with SHA-512, 64 bytes of salt"),
                 ("rsa-sha1", "RSASSA-PKCS1-v1_5 with SHA-1"),
                 ("rsa-sha256", "RSASSA-PKCS1-v1_5 with SHA-256"),
+                ("rsa-sha384", "RSASSA-PKCS1-v1_5 with SHA-384"),
                 ("rsa-sha512", "RSASSA-PKCS1-v1_5 with SHA-512"),
             ]),
             "The one algorithm.",
