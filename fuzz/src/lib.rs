@@ -39,7 +39,7 @@ fn unknown_key() -> Secret {
 pub fn refuse(routes: &[Bound], target: &str, headers: &[(&str, &[u8])], body: &[u8]) {
     let inbound = Inbound { method: "POST", target, headers, body, remote_addr: None };
     for route in routes {
-        let verdict = route.judge(&inbound, 1_760_000_000);
+        let verdict = route.judge(&inbound, 1_760_000_000, &[]);
         assert!(matches!(verdict, Verdict::Rejected(_)), "{verdict:?}");
     }
 }

@@ -61,6 +61,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 
 fn describe(spec: &ParamSpec) -> String {
     let kind = match &spec.kind {
+        ParamKind::Certificate => "PEM certificates".to_owned(),
+        ParamKind::Network => "an address or a network".to_owned(),
+        ParamKind::Url => "the beginning of a URL".to_owned(),
         ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
         ParamKind::PublicKey => "a PEM public key or certificate".to_owned(),
         ParamKind::Seconds => "seconds".to_owned(),

@@ -138,8 +138,9 @@ fn sign_one(rule: &Rule, example: &Example, given: &Params, target: &Target) -> 
     request.query = own.chain(request.query).collect();
     let wire = request.encode();
     // Signed is not yet fit: under other parameters the signature may belong somewhere else.
-    match wire.with(|inbound| new.judge(inbound, now)) {
-        Verdict::Accepted(_) => Ok(wire),
+    match wire.with(|inbound| new.judge(inbound, now, &[])) {
+        // Whoever receives it will ask the gateway.
+        Verdict::Accepted(_) | Verdict::Ask(_) => Ok(wire),
         Verdict::Rejected(Reject { reason, at }) => {
             bail!("not genuine under these parameters: {} (at {at})", reason.as_str())
         }

@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     }
     Ok(match verdict {
         Verdict::Accepted(_) => Exit::Fine,
-        Verdict::Rejected(_) => Exit::No,
+        Verdict::Ask(_) | Verdict::Rejected(_) => Exit::No,
     })
 }
 
@@ -112,7 +112,7 @@ impl Judge<'_> {
             body,
             remote_addr: self.remote_addr,
         };
-        self.bound.judge(&inbound, self.now)
+        self.bound.judge(&inbound, self.now, &[])
     }
 
     /// What captures often suffer on their way, and whether the request is genuine without it.
@@ -140,6 +140,11 @@ impl Judge<'_> {
 
 fn print(verdict: &Verdict, judge: &Judge<'_>, out: &mut dyn Write) -> Result<()> {
     match verdict {
+        Verdict::Ask(exchange) => {
+            let (name, method, host) = (&exchange.name, exchange.method, exchange.host());
+            writeln!(out, "undecided: the gateway must be asked ({name}: {method} {host})")?;
+            writeln!(out, "nothing that can be checked here speaks against the request")?;
+        }
         Verdict::Rejected(Reject { reason, at }) => {
             writeln!(out, "rejected: {} (at {at})", reason.as_str())?;
             if let (Reason::SignatureMismatch, Some(what)) = (*reason, judge.diagnosis()) {
@@ -147,7 +152,7 @@ fn print(verdict: &Verdict, judge: &Judge<'_>, out: &mut dyn Write) -> Result<()
             }
             print_reply(&refusal(*reason, judge.bound.replies()), out)?;
         }
-        Verdict::Accepted(Accepted { events, reply }) => {
+        Verdict::Accepted(Accepted { events, reply, relayed: _ }) => {
             writeln!(out, "accepted")?;
             for event in events {
                 let json: Value = serde_json::from_slice(&event.to_canonical_json(judge.now))?;
@@ -168,11 +173,17 @@ fn print_reply(reply: &Reply, out: &mut dyn Write) -> Result<()> {
 
 fn as_json(verdict: &Verdict, judge: &Judge<'_>) -> Result<Value> {
     Ok(match verdict {
+        Verdict::Ask(exchange) => json!({
+            "verdict": "undecided",
+            "exchange": &*exchange.name,
+            "method": exchange.method,
+            "host": exchange.host(),
+        }),
         Verdict::Rejected(Reject { reason, at }) => {
             let reply = reply_json(&refusal(*reason, judge.bound.replies()))?;
             json!({ "verdict": "rejected", "reason": reason.as_str(), "at": at, "reply": reply })
         }
-        Verdict::Accepted(Accepted { events, reply }) => {
+        Verdict::Accepted(Accepted { events, reply, relayed: _ }) => {
             let events = events
                 .iter()
                 .map(|event| serde_json::from_slice::<Value>(&event.to_canonical_json(judge.now)))

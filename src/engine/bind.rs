@@ -307,16 +307,14 @@ impl Binder<'_> {
             let values = self.params.get(index).map_or(&[][..], Vec::as_slice);
             values.iter().map(Secret::expose).collect()
         };
-        let trust = certificate::Trust::new(
-            &texts(*roots),
-            &intermediates.map_or_else(Vec::new, texts),
-        )
+        let intermediates = intermediates.map_or_else(Vec::new, texts);
+        let trust = certificate::Trust::from_pem(texts(*roots), intermediates)
         .map_err(|expected| self.error(*roots, expected))?;
         let from = FromCertificate {
             exchange: *exchange,
             algorithm,
             trust,
-            common_name: common_name.clone(),
+            name: certificate::Names::CommonName(common_name.clone()),
         };
         let name = self.exchanges.get(*exchange).map_or("", |exchange| &exchange.name);
         let proven = proven(algorithm.as_str(), name.to_owned(), tag.strength(algorithm));

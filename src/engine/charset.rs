@@ -18,7 +18,7 @@ use encoding_rs::{self as whatwg, Encoding};
 /// 0x80 to 0x9F, which nobody sends; those who say it and send these bytes mean the euro sign and
 /// the quotation marks of windows-1252. All other bytes are the same in both. Bytes that Windows
 /// leaves free (0x81, 0x8D, 0x8F, 0x90 and 0x9D there) are control characters.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[expect(missing_docs, reason = "their names are all there is to say")]
 pub enum Charset {
     Utf8,

@@ -73,7 +73,7 @@ fn read_xml(lower: bool, bytes: &[u8]) -> Result<Value<'_>, JsonError> {
 }
 
 /// Reads the answer of an exchange; `None`: it is no answer.
-pub(crate) fn answer(format: &AnswerFormat, bytes: &[u8]) -> Option<Value<'_>> {
+pub(crate) fn answer<'b>(format: &AnswerFormat, bytes: &'b [u8]) -> Option<Value<'b>> {
     match format {
         AnswerFormat::Form => read(Format::Form, bytes).ok(),
         AnswerFormat::Json => read(Format::Json, bytes).ok(),

@@ -111,7 +111,7 @@ pub(crate) struct FromCertificate {
     pub(crate) exchange: usize,
     pub(crate) algorithm: SignatureAlgorithm,
     pub(crate) trust: certificate::Trust,
-    pub(crate) common_name: String,
+    pub(crate) name: certificate::Names,
 }
 
 /// Everything that proving looks at.
@@ -391,19 +391,15 @@ fn certified<'s>(
     let index = plan.documents.len() + from.exchange;
     let document = scope.room.documents.get(index).and_then(|cell| cell.get());
     let pem = document.and_then(Value::as_text).unwrap_or_default();
-    let name = certificate::Names::CommonName(&from.common_name);
     let at = plan.exchanges.get(from.exchange).map_or("", |exchange| &exchange.name);
     let reject = |reason| Reject::new(reason, format!("exchange.{at}"));
-    let spki = certificate::leaf(pem.as_bytes(), &from.trust, scope.now, &name).map_err(
-        |error| match error {
-            // An error page in its place is no word about the sender.
-            certificate::CertificateError::NotACertificate => {
-                reject(Reason::ConfirmationUnavailable)
-            }
-            certificate::CertificateError::Rejected => reject(Reason::CertificateRejected),
-        },
-    )?;
-    PublicKey::from_spki(from.algorithm, &spki).map_err(|_| reject(Reason::CertificateRejected))
+    let leaf = certificate::leaf_of_pem(pem.as_bytes(), &from.trust, scope.now, &from.name);
+    let spki = leaf.map_err(|error| match error {
+        // An error page in its place is no word about the sender.
+        certificate::CertificateError::NotACertificate => reject(Reason::ConfirmationUnavailable),
+        certificate::CertificateError::Rejected(_) => reject(Reason::CertificateRejected),
+    })?;
+    PublicKey::from_der(from.algorithm, &spki).map_err(|_| reject(Reason::CertificateRejected))
 }
 
 impl BoundTag {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::engine::digest::{Feed as _, digest};
+use crate::engine::digest::digest;
 use crate::engine::encoding::Encoding;
 use crate::engine::form;
 use crate::engine::money;

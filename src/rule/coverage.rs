@@ -29,6 +29,9 @@ const NEVER_UNSIGNED: [&str; 9] = [
     "status",
 ];
 
+/// What the rule and the route say themselves.
+const CONFIGURATION: &str = "configuration";
+
 /// Facts that money hangs on: what they are worth is what the rule is worth.
 const MONEY: [&str; 4] = ["amount", "order_id", "status", "transaction_id"];
 
@@ -172,7 +175,11 @@ impl Covered<'_> {
             };
             for (left, right) in pairs {
                 for (known, other) in [(left, right), (right, left)] {
-                    let noticed = self.of_expr(known).into_iter().find(|by| by.notices);
+                    // Equal to what is configured it may have been made by anybody who knows that.
+                    let noticed = self
+                        .of_expr(known)
+                        .into_iter()
+                        .find(|by| by.notices && by.kind != CONFIGURATION);
                     if let Some(by) = noticed
                         && self.of_expr(other).iter().all(|by| !by.notices)
                     {
@@ -199,7 +206,7 @@ impl Covered<'_> {
         let first = places.next().unwrap_or_default();
         places.fold(first, |known, found| match (known.is_empty(), found.is_empty()) {
             (false, false) => {
-                let configured = known.iter().all(|by| by.kind == "configuration");
+                let configured = known.iter().all(|by| by.kind == CONFIGURATION);
                 if configured { found } else { known }
             }
             _ => Vec::new(),
@@ -210,7 +217,7 @@ impl Covered<'_> {
     fn of_place(&self, place: &Ref) -> Vec<By> {
         let Self { plan, places, sets, senders } = self;
         let configuration =
-            By { kind: "configuration", strength: Strength::Strong, notices: true };
+            By { kind: CONFIGURATION, strength: Strength::Strong, notices: true };
         if matches!(place, Ref::Literal(_) | Ref::Param(_) | Ref::Now | Ref::ReplyTag) {
             return vec![configuration];
         }

@@ -201,7 +201,7 @@ fn law_3_what_may_be_unsigned_says_why_and_is_marked() {
     let rule =
         compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
     let bound = rule.bind(&rule.examples()[0].params).expect("binds");
-    let verdict = rule.examples()[0].request.encode().with(|inbound| bound.judge(inbound, 0));
+    let verdict = rule.examples()[0].request.encode().with(|inbound| bound.judge(inbound, 0, &[]));
     let crate::engine::verdict::Verdict::Accepted(accepted) = verdict else { panic!("rejected") };
     assert_eq!(accepted.events[0].unsigned, ["event_id"]);
     assert_eq!(accepted.events[0].event_id.as_deref(), Some("hello"));

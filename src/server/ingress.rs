@@ -220,8 +220,11 @@ fn judge(
         body,
         remote_addr: Some(peer.ip().to_canonical()),
     };
-    match bound.judge(&inbound, now) {
+    match bound.judge(&inbound, now, &[]) {
         Verdict::Accepted(accepted) => Ok(accepted),
+        Verdict::Ask(_) => {
+            Err(Reject::new(crate::engine::reason::Reason::ConfirmationUnavailable, "exchange").into())
+        }
         Verdict::Rejected(reject) => Err(reject.into()),
     }
 }

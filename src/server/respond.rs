@@ -8,8 +8,9 @@ use hyper::{Response, StatusCode};
 
 use super::refusal::Refusal;
 use crate::deliver::Answer;
+use crate::engine::plan::ReplyPlans;
 use crate::engine::reason::Reason;
-use crate::engine::verdict::{Replies, Reply};
+use crate::engine::verdict::Reply;
 use crate::metrics::Outcome;
 
 /// The body of every refusal, whatever its reason: the sender learns nothing from it.
@@ -85,7 +86,7 @@ pub(super) fn outcome(refusal: Refusal) -> Outcome {
 }
 
 /// The answer to a refusal: the rule's own where it has one for the case.
-pub(super) fn refused(refusal: Refusal, replies: Option<&Replies>) -> Response<Full<Bytes>> {
+pub(super) fn refused(refusal: Refusal, replies: Option<&ReplyPlans>) -> Response<Full<Bytes>> {
     let (status, ask, _) = table(refusal);
     if let Some(own) = replies.and_then(|replies| own(ask, replies)) {
         return reply(own);
@@ -103,7 +104,7 @@ pub(super) fn refused(refusal: Refusal, replies: Option<&Replies>) -> Response<F
 }
 
 /// What the sender of a callback is told that was rejected, for those who judge without a server.
-pub fn refusal(reason: Reason, replies: &Replies) -> Reply {
+pub fn refusal(reason: Reason, replies: &ReplyPlans) -> Reply {
     let (status, ask, _) = table(Refusal::Judged(reason));
     own(ask, replies).cloned().unwrap_or_else(|| Reply {
         status: status.as_u16(),
@@ -113,7 +114,7 @@ pub fn refusal(reason: Reason, replies: &Replies) -> Reply {
 }
 
 /// The rule's own answer, where it has one for the case.
-fn own(ask: Ask, replies: &Replies) -> Option<&Reply> {
+fn own(ask: Ask, replies: &ReplyPlans) -> Option<&Reply> {
     match ask {
         Ask::GiveUp => replies.refused.as_deref(),
         Ask::GoAway => None,
@@ -147,6 +148,7 @@ pub(super) fn passed_on(answer: Answer) -> Response<Full<Bytes>> {
 mod tests {
     use std::sync::Arc;
 
+    use crate::engine::plan::ReplyPlan;
     use http_body_util::BodyExt as _;
 
     use super::*;
@@ -239,8 +241,8 @@ mod tests {
             let (status, content_type) = (200, Some("text/html".to_owned()));
             Arc::new(Reply { status, content_type, body: text.as_bytes().to_vec() })
         };
-        let replies = Replies {
-            accepted: own("OK"),
+        let replies = ReplyPlans {
+            accepted: ReplyPlan::Fixed(own("OK")),
             refused: Some(own("NO")),
             try_again: Some(own("LATER")),
         };

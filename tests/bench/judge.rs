@@ -145,7 +145,7 @@ fn row(
 }
 
 fn accepted(bound: &Bound, inbound: &Inbound<'_>, at: UnixSeconds) -> Accepted {
-    match bound.judge(inbound, at) {
+    match bound.judge(inbound, at, &[]) {
         Verdict::Accepted(accepted) => accepted,
         Verdict::Rejected(reject) => panic!("{reject:?}"),
     }

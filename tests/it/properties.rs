@@ -50,7 +50,7 @@ fn genuine_of(rule: &Rule) -> impl Iterator<Item = Genuine> {
         let name = format!("{}: {}", rule.gateway(), example.name);
         let bound = rule.bind(&example.params).map_err(|errors| errors.len()).expect(&name);
         let plan = plan_of(rule, example);
-        let verdict = example.request.encode().with(|inbound| bound.judge(inbound, example.at));
+        let verdict = example.request.encode().with(|inbound| bound.judge(inbound, example.at, &[]));
         let Verdict::Accepted(accepted) = verdict else { panic!("{name}: {verdict:?}") };
         let event = accepted.events.into_iter().next().expect("one event");
         Genuine { name, example: example.clone(), bound, plan, event }
@@ -175,7 +175,7 @@ impl Sent {
         let (method, target) = (&*self.method, &*self.target);
         let inbound =
             Inbound { method, target, headers: &headers, body: &self.body, remote_addr: None };
-        bound.judge(&inbound, now)
+        bound.judge(&inbound, now, &[])
     }
 
     /// Breaks one part of it.
@@ -350,7 +350,7 @@ proptest! {
         let (bytes, from, to) = bytes_of(&mut request, plan, place);
         let at = from + position.index(to - from);
         bytes[at] ^= flip;
-        let verdict = request.encode().with(|inbound| bound.judge(inbound, example.at));
+        let verdict = request.encode().with(|inbound| bound.judge(inbound, example.at, &[]));
         prop_assert!(matches!(verdict, Verdict::Rejected(_)), "{}: {:?} byte {}", name, place, at);
     }
 
@@ -428,7 +428,7 @@ fn try_rule(text: &str) -> Result<(), TestCaseError> {
             for genuine in genuine_of(&rule) {
                 let at = genuine.example.at;
                 let verdict =
-                    unsigned(&genuine).encode().with(|inbound| genuine.bound.judge(inbound, at));
+                    unsigned(&genuine).encode().with(|inbound| genuine.bound.judge(inbound, at, &[]));
                 prop_assert!(matches!(verdict, Verdict::Rejected(_)), "{}", genuine.name);
             }
         }

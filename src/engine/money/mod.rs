@@ -114,7 +114,7 @@ pub fn is_zero(amount: &Amount) -> bool {
 
 /// The letters of an ISO 4217 code that is written in letters of any case or as a number.
 pub fn letters(code: &str) -> Option<&'static str> {
-    iso(code).map(Currency::code)
+    iso(code).map(|currency| currency.code())
 }
 
 /// A decimal number in its shortest writing: `19.90` and `19.9` are one number, and so are `-0` and

@@ -7,7 +7,7 @@ mod guards;
 pub(crate) mod names;
 mod params;
 mod parts;
-mod proofs;
+pub(crate) mod proofs;
 mod raw;
 mod reply;
 mod request;
@@ -207,10 +207,10 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     }
     let unsigned = root.get("event").and_then(|event| event.get("unsigned"));
     let coverage = coverage::check(&covered, &uses, unsigned, problems);
+    let strength = coverage::strength(&covered, &uses);
     plan.raw = raw::raw(&plan, &covered);
     let title = choices.describe();
     let weak = proofs_weak(root, choices);
-    let strength = coverage::strength(&covered, &uses);
     let choices = choices.words.clone();
     let needs = needs.into_iter().collect();
     Some((

@@ -63,9 +63,9 @@ fn proof(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Proof> {
             Some(Proof::Confirm { exchange: exchange?, when, vouches })
         }
         "source" => {
-            let networks = node.get("networks").and_then(|node| networks(node, names));
+            let listed = node.get("networks").and_then(|node| networks(node, names));
             let proxies = node.get("proxies").and_then(|node| networks(node, names));
-            Some(Proof::Source { networks: networks?, proxies })
+            Some(Proof::Source { networks: listed?, proxies })
         }
         "token" => {
             let place = node.get("place").and_then(|node| names.expr(node));
@@ -267,7 +267,7 @@ fn algorithms(node: &Node, names: &mut Names<'_>) -> Option<Algorithms> {
 }
 
 /// Every algorithm that a route can allow.
-pub(super) fn all_of(algorithms: &Algorithms, params: &[ParamSpec]) -> Vec<HashAlgorithm> {
+pub(crate) fn all_of(algorithms: &Algorithms, params: &[ParamSpec]) -> Vec<HashAlgorithm> {
     match algorithms {
         Algorithms::Fixed(algorithm) => vec![*algorithm],
         Algorithms::Param(index) => match params.get(*index).map(|spec| &spec.kind) {

@@ -50,9 +50,10 @@ pub(super) static TAG_PROOF: Shape = Shape {
 
 pub(super) const OVER: Key = Key::required(
     "over",
-    Kind::NonEmptyList(&Kind::AnyOf(&[REFERENCE, Kind::Map(&PART)])),
+    Kind::NonEmptyList(&OVER_PART),
     "What the tag is made of, in order.",
 );
+static OVER_PART: Kind = Kind::AnyOf(&[REFERENCE, Kind::Map(&PART)]);
 pub(super) const SEPARATOR: Key =
     Key::optional("separator", Kind::TextOrEmpty, "What stands between the parts. Default: nothing.");
 const AMBIGUOUS: Key = Key::optional(
