@@ -3,6 +3,7 @@
 
 pub mod bind;
 pub mod canonical;
+pub mod certificate;
 pub mod cipher;
 pub mod digest;
 pub mod encoding;
