@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod form;
 pub mod inbound;
 pub mod json;
+pub mod jws;
 pub mod money;
 mod normalize;
 pub mod pan;
