@@ -13,6 +13,7 @@ pub mod form;
 pub mod inbound;
 pub mod json;
 pub mod money;
+pub mod net;
 mod normalize;
 pub mod pan;
 pub mod params;
