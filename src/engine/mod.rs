@@ -16,6 +16,7 @@ pub mod form;
 mod guard;
 pub mod inbound;
 pub mod json;
+pub mod jws;
 pub mod money;
 pub mod net;
 mod normalize;
