@@ -4,6 +4,7 @@
 mod check;
 mod compile;
 mod grammar;
+mod hide;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
