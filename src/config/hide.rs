@@ -6,9 +6,11 @@ use crate::text::problem::Problems;
 /// Masks what may be a secret that should not be here: literal parameters and secrets, and
 /// whatever follows an unknown key, which may be a misspelt one.
 pub(super) fn hide_literals(node: &Node, problems: &mut Problems) {
-    const STRUCTURE: &[&str] = &["listen", "admin", "log", "limits", "rules", "routes", "forward"];
+    const STRUCTURE: &[&str] =
+        &["listen", "admin", "log", "limits", "exchanges", "rules", "routes", "forward"];
     const PLAIN: &[&str] = &[
         "address",
+        "answer_bytes_max",
         "as",
         "body",
         "body_timeout",
@@ -21,11 +23,13 @@ pub(super) fn hide_literals(node: &Node, problems: &mut Problems) {
         "header_timeout",
         "headers",
         "in_flight",
+        "in_flight_max",
         "level",
         "mode",
         "name",
         "path",
         "print",
+        "private",
         "timeout",
         "to",
         "upstream",
@@ -38,6 +42,11 @@ pub(super) fn hide_literals(node: &Node, problems: &mut Problems) {
             "upstreams" => {
                 for (_, upstream) in value.entries() {
                     hide_literals(upstream, problems);
+                }
+            }
+            "addresses" => {
+                for (_, address) in value.entries().iter().filter(|(_, value)| !is_flat(value)) {
+                    hide(address, problems);
                 }
             }
             "url" if value.as_text().is_some_and(|url| !url.contains('@')) => {}
