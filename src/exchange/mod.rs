@@ -1,5 +1,5 @@
-//! Asks gateways what rules must know: a certificate, a token, the state of a payment. Whatever goes
-//! wrong, the callback is not lost: its gateway is asked to send it again.
+//! Asks gateways what rules must know: a certificate, a token, the state of a payment. Whatever
+//! goes wrong, the callback is not lost: its gateway is asked to send it again.
 
 mod address;
 mod breaker;

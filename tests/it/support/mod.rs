@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) mod authority;
 pub(crate) mod cases;
 pub(crate) mod child;
 pub(crate) mod counts;
