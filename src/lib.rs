@@ -10,8 +10,9 @@
 //! | [`text`] | YAML with a place for every value, the shapes of files, the problems in them |
 //! | [`rule`] | a rule file → a compiled rule that has proved itself, or every problem at once |
 //! | [`config`] | `countersign.yaml` → settings, the same way |
-//! | [`metrics`] | what is counted; the only file that names `prometheus` |
+//! | [`metrics`] | what is counted; the only layer that names `prometheus` |
 //! | [`live`] | the one cell that changes; the only reader of disk and environment; reload |
+//! | [`exchange`] | asks gateways what rules must know: deadlines, guarded addresses, cache, breaker |
 //! | [`deliver`] | the way to an upstream, and the counter-signature |
 //! | [`server`] | listeners, limits, the straight line of one request, the one table of answers |
 //! | [`admin`] | metrics and health over HTTP |
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod deliver;
 pub mod engine;
+pub mod exchange;
 pub mod live;
 pub mod metrics;
 pub mod rule;

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::exchanges::exchanges;
 use crate::config::grammar::CONFIG;
+use crate::config::hide::hide_literals;
 use crate::config::{
     At, Boot, Config, Forward, Hot, Limits, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
     Route, Target, Upstream, check,
@@ -30,8 +32,9 @@ pub(super) fn compile(node: &Node, file: &str) -> Result<Config, Problems> {
     let boot = boot(node, &mut problems);
     let upstreams = upstreams(node, &mut problems);
     let routes = routes(node, &upstreams, &mut problems);
+    let exchanges = exchanges(node.get("exchanges"), &mut problems);
     let rules = rules(node);
-    problems.into_result(Config { boot, hot: Hot { rules, upstreams, routes } })
+    problems.into_result(Config { boot, hot: Hot { rules, upstreams, exchanges, routes } })
 }
 
 pub(super) fn rules(node: &Node) -> Vec<At<PathBuf>> {
@@ -42,89 +45,26 @@ pub(super) fn rules(node: &Node) -> Vec<At<PathBuf>> {
         .collect()
 }
 
-/// Masks what may be a secret that should not be here: literal parameters and secrets, and
-/// whatever follows an unknown key, which may be a misspelt one.
-fn hide_literals(node: &Node, problems: &mut Problems) {
-    const STRUCTURE: &[&str] = &["listen", "admin", "log", "limits", "rules", "routes", "forward"];
-    const PLAIN: &[&str] = &[
-        "address",
-        "as",
-        "body",
-        "body_timeout",
-        "connect_timeout",
-        "connections",
-        "drain_timeout",
-        "format",
-        "gateway",
-        "header_bytes",
-        "header_timeout",
-        "headers",
-        "in_flight",
-        "level",
-        "mode",
-        "name",
-        "path",
-        "print",
-        "timeout",
-        "to",
-        "upstream",
-    ];
-    for item in node.items() {
-        hide_literals(item, problems);
-    }
-    for (key, value) in node.entries() {
-        match key.text.as_str() {
-            "upstreams" => {
-                for (_, upstream) in value.entries() {
-                    hide_literals(upstream, problems);
-                }
-            }
-            "url" if value.as_text().is_some_and(|url| !url.contains('@')) => {}
-            key if STRUCTURE.contains(&key) => hide_literals(value, problems),
-            key if PLAIN.contains(&key) && is_flat(value) => {}
-            _ => hide(value, problems),
-        }
-    }
-}
-
-/// A scalar, or a list of them.
-fn is_flat(node: &Node) -> bool {
-    node.one_or_many().iter().all(|item| !matches!(item.kind, Kind::List(_) | Kind::Map(_)))
-}
-
-fn hide(node: &Node, problems: &mut Problems) {
-    let is_reference = |text: &str| text.starts_with("env:") || text.starts_with("file:");
-    if node.as_text().is_some_and(|text| !is_reference(text)) {
-        problems.hide(node.place);
-    }
-    for item in node.items() {
-        hide(item, problems);
-    }
-    for (_, value) in node.entries() {
-        hide(value, problems);
-    }
-}
-
 fn text<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     node.get(key)?.as_text()
 }
 
-fn duration(node: Option<&Node>, key: &str, default: Duration) -> Duration {
+pub(super) fn duration(node: Option<&Node>, key: &str, default: Duration) -> Duration {
     node.and_then(|node| parse_duration(text(node, key)?)).unwrap_or(default)
 }
 
-fn size(node: Option<&Node>, key: &str, default: usize) -> usize {
+pub(super) fn size(node: Option<&Node>, key: &str, default: usize) -> usize {
     let size = node.and_then(|node| parse_size(text(node, key)?));
     size.and_then(|size| usize::try_from(size).ok()).unwrap_or(default)
 }
 
-fn count(node: Option<&Node>, key: &str, default: usize) -> usize {
+pub(super) fn count(node: Option<&Node>, key: &str, default: usize) -> usize {
     let count = node.and_then(|node| node.get(key)?.as_integer());
     count.and_then(|count| usize::try_from(count).ok()).unwrap_or(default)
 }
 
 /// Runs a check of [`check`] on a text, if it is one.
-fn checked<T>(
+pub(super) fn checked<T>(
     node: Option<&Node>,
     check: impl FnOnce(&str) -> Result<T, String>,
     problems: &mut Problems,
@@ -173,7 +113,7 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
     }
 }
 
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected IP address and port, such as `127.0.0.1:8080`".to_owned())
 }
 
@@ -193,7 +133,13 @@ fn log(node: Option<&Node>) -> Log {
     }
 }
 
-fn bounded(what: &str, n: usize, max: usize, node: Option<&Node>, problems: &mut Problems) {
+pub(super) fn bounded(
+    what: &str,
+    n: usize,
+    max: usize,
+    node: Option<&Node>,
+    problems: &mut Problems,
+) {
     if let Some(node) = node.filter(|_| n > max) {
         problems.add(node.place, format!("there are {n} {what}; at most {max} are supported"));
     }
@@ -227,7 +173,7 @@ fn upstreams(node: &Node, problems: &mut Problems) -> Vec<Upstream> {
     upstreams
 }
 
-fn kept_elsewhere(place: Place, message: String) -> Problem {
+pub(super) fn kept_elsewhere(place: Place, message: String) -> Problem {
     Problem::new(place, message).help("`env:NAME` or `file:PATH`").sensitive()
 }
 

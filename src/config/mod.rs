@@ -3,8 +3,12 @@
 
 mod check;
 mod compile;
+mod exchanges;
 mod grammar;
+mod hide;
+mod host;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +17,7 @@ use crate::text::node::Node;
 use crate::text::problem::{Place, Problems};
 
 pub use check::reference;
+pub use host::Host;
 
 /// Parses and compiles `countersign.yaml`, or says everything that is wrong with it. `file` is its
 /// name in problems. No literal parameter is ever shown in them.
@@ -127,8 +132,29 @@ pub struct Hot {
     pub rules: Vec<At<PathBuf>>,
     /// Who receives events.
     pub upstreams: Vec<Upstream>,
+    /// How gateways are asked.
+    pub exchanges: Exchanges,
     /// What is wired to what.
     pub routes: Vec<Route>,
+}
+
+/// How gateways are asked what a rule must know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Exchanges {
+    /// Until a connection stands: name, TCP and TLS.
+    pub connect_timeout: Duration,
+    /// The whole exchange.
+    pub timeout: Duration,
+    /// Bytes of an answer's body; a longer one is no answer.
+    pub answer_bytes_max: usize,
+    /// Exchanges under way at a time, over all hosts.
+    pub in_flight_max: usize,
+    /// Hosts that are asked at this address instead of by DNS.
+    pub addresses: BTreeMap<Host, SocketAddr>,
+    /// Hosts that may be at private addresses.
+    pub private: BTreeSet<Host>,
+    /// Certificates that are trusted beside those of the system, in PEM.
+    pub roots: Option<At<SecretRef>>,
 }
 
 /// Who receives events.

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use crate::config::grammar::LIMITS;
+use crate::config::grammar::{EXCHANGES, LIMITS};
 use crate::config::*;
 use crate::text::node::{Kind, Node};
 use crate::text::problem::Problem;
+use crate::text::shape::Shape;
 
 const GOOD: &str = r#"
 listen: [ { address: 127.0.0.1:8080 }, { address: "[::1]:8080" } ]
@@ -14,6 +15,13 @@ admin: { address: 127.0.0.1:9464 }
 log: { format: pretty, level: warn }
 limits: { connections: 7, body: 2KiB, drain_timeout: 0s }
 rules: [ rules/, extra.yaml ]
+exchanges:
+  connect_timeout: 1s
+  answer_bytes_max: 1MiB
+  in_flight_max: 2
+  addresses: { API.PayPal.com: 10.0.0.5:8443, "[::1]": "[::1]:1" }
+  private: [ gateway.internal, 10.0.0.6 ]
+  roots: file:ca.pem
 upstreams:
   smarty: { url: "http://127.0.0.1:8000", secret: env:SMARTY, timeout: 500ms, in_flight: 3 }
   console: { print: events }
@@ -59,6 +67,19 @@ fn a_configuration_comes_to_what_it_says() {
     let rules: Vec<_> = hot.rules.iter().map(|rule| rule.value.to_str().unwrap()).collect();
     assert_eq!(rules, ["rules/", "extra.yaml"]);
 
+    let asked = &hot.exchanges;
+    assert_eq!(asked.connect_timeout, Duration::from_secs(1));
+    assert_eq!(asked.timeout, Duration::from_secs(5));
+    assert_eq!((asked.answer_bytes_max, asked.in_flight_max), (1024 * 1024, 2));
+    let addresses: Vec<_> =
+        asked.addresses.iter().map(|(host, at)| (host.to_string(), at.to_string())).collect();
+    let fixed = |host: &str, at: &str| (host.to_owned(), at.to_owned());
+    assert_eq!(addresses, [fixed("[::1]", "[::1]:1"), fixed("api.paypal.com", "10.0.0.5:8443")]);
+    let private: Vec<_> = asked.private.iter().map(Host::to_string).collect();
+    assert_eq!(private, ["10.0.0.6", "gateway.internal"]);
+    let roots = asked.roots.as_ref().map(|roots| &roots.value);
+    assert_eq!(roots, Some(&SecretRef::File("ca.pem".into())));
+
     let [smarty, console] = &hot.upstreams[..] else { panic!("two upstreams") };
     assert_eq!(smarty.target, Target::Http("http://127.0.0.1:8000".into()));
     assert_eq!(smarty.secret, Some(SecretRef::Env("SMARTY".into())));
@@ -69,7 +90,7 @@ fn a_configuration_comes_to_what_it_says() {
 
     let [liqpay, old] = &hot.routes[..] else { panic!("two routes") };
     assert_eq!((liqpay.name.as_str(), liqpay.mode), ("liqpay", Mode::Enforce));
-    assert_eq!(liqpay.gateway.place, Place { line: 13, column: 14, len: 6 });
+    assert_eq!(liqpay.gateway.place, Place { line: 20, column: 14, len: 6 });
     let to = "/billing/payment/canonical/?v=1".to_owned();
     assert_eq!(liqpay.forward, Forward::Canonical { to });
     let params: Vec<_> = liqpay
@@ -95,17 +116,21 @@ const HEAD: &str = "listen: [ { address: 127.0.0.1:1 } ]\nupstreams: { u: { url:
 #[test]
 fn the_defaults_are_those_that_the_grammar_documents() {
     let route = "- { path: /, gateway: g, upstream: p, forward: { as: original } }\n";
-    let documented: Vec<String> = LIMITS
-        .keys
-        .iter()
-        .map(|key| {
-            let value = key.doc.split_once("Default `").unwrap().1.split_once('`').unwrap().0;
-            format!("{}: {value}", key.name)
-        })
-        .collect();
+    let documented = |shape: &Shape| -> String {
+        let defaults = shape.keys.iter().filter_map(|key| {
+            let (_, rest) = key.doc.split_once("Default `")?;
+            Some(format!("{}: {}", key.name, rest.split_once('`').unwrap().0))
+        });
+        defaults.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(documented(&LIMITS).split(", ").count(), LIMITS.keys.len());
+    assert_eq!(documented(&EXCHANGES).split(", ").count(), 4);
     let plain = format!("{HEAD}{route}");
-    let spelled = format!("{plain}limits: {{ {} }}\n", documented.join(", "));
-    assert_eq!(good(&plain).boot, good(&spelled).boot);
+    let (limits, exchanges) = (documented(&LIMITS), documented(&EXCHANGES));
+    let spelled = format!("{plain}limits: {{ {limits} }}\nexchanges: {{ {exchanges} }}\n");
+    let (plain, spelled) = (good(&plain), good(&spelled));
+    assert_eq!(plain.boot, spelled.boot);
+    assert_eq!(plain.hot.exchanges, spelled.hot.exchanges);
 }
 
 #[test]
@@ -152,6 +177,31 @@ routes:
 }
 
 #[test]
+fn a_host_that_is_asked_differently_is_named_once_and_well() {
+    let text = format!(
+        "{HEAD}- {{ path: /, gateway: g, upstream: p, forward: {{ as: original }} }}\n\
+         exchanges:\n  addresses: {{ a.b: 10.0.0.1, A.b: 1.2.3.4:1, a.B: 1.2.3.4:2, c: 1.2.3.4:0, 127.1: 1.2.3.4:1, d: [] }}\n\
+        \x20 private: [ \"http://a\", x, X ]\n  roots: ca.pem\n  timeout: 6m\n  in_flight_max: 0\n  verify: false\n"
+    );
+    complain(
+        &text,
+        &[
+            "6:21 expected IP address and port, such as `127.0.0.1:8080`",
+            "6:47 `a.b` has an address already",
+            "6:66 the port is not a number from 1 to 65535",
+            "6:77 the host is written like an IP address, and is none",
+            "6:98 `d`: expected text, found a list",
+            "7:14 the host is neither a DNS name nor an IP address",
+            "7:29 `X` is listed twice",
+            "8:10 certificates are not written here, but where they are kept",
+            "9:12 `timeout`: expected a duration from 10ms to 5m",
+            "10:18 `in_flight_max`: expected a whole number from 1 to 4096",
+            "11:3 unknown key `verify`",
+        ],
+    );
+}
+
+#[test]
 fn canonical_events_need_an_upstream_that_can_check_them() {
     let route = |upstream: &str| {
         format!(
@@ -186,6 +236,7 @@ fn no_literal_that_may_be_secret_is_shown() {
         "a: { secret: hunter2".into(),
         "upstream: { u: { secret: hunter2 } }".into(),
         "private_key: hunter2".into(),
+        "exchanges: { roots: hunter2, addresses: { a: { b: hunter2 } } }".into(),
     ] {
         let shown = parse(&text, "c.yaml").unwrap_err().render(&text);
         assert!(shown.contains("c.yaml:"), "{shown}");
@@ -216,6 +267,8 @@ fn the_json_schema_takes_what_is_good_and_refuses_what_is_not() {
         ("mode: observe", "mode: off"),
         ("in_flight: 3", "in_flight: many"),
         ("[ rules/, extra.yaml ]", "rules/"),
+        ("in_flight_max: 2", "in_flight_max: many"),
+        ("private: [ gateway.internal, 10.0.0.6 ]", "private: gateway.internal"),
     ] {
         assert!(!valid(&GOOD.replace(from, to)), "{to}");
     }

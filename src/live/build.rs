@@ -14,9 +14,10 @@ use crate::config::{self, Forward, Hot, Mode, ParamValue};
 use crate::engine::Bound;
 use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
 use crate::engine::secret::Secret;
+use crate::live::exchanges::exchanges;
 use crate::live::rules::RuleSet;
 use crate::live::sources::Sources;
-use crate::live::{Route, Upstream};
+use crate::live::{Exchanges, Route, Upstream};
 use crate::rule::Rule;
 use crate::text::problem::{Place, Problem, Problems, did_you_mean};
 
@@ -42,6 +43,11 @@ struct Built {
 }
 
 impl Builder<'_> {
+    /// How gateways are asked.
+    pub(super) fn exchanges(&mut self, hot: &Hot) -> Arc<Exchanges> {
+        exchanges(&hot.exchanges, self.base, self.sources, self.problems)
+    }
+
     /// Routes by path.
     pub(super) fn routes(&mut self, hot: &Hot) -> HashMap<String, Arc<Route>> {
         let upstreams: HashMap<&str, Built> = hot

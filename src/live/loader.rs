@@ -9,7 +9,7 @@ use crate::live::build::Builder;
 use crate::live::rules::{Compiler, LoadedRule, RuleSet};
 use crate::live::sources::Sources;
 use crate::live::watch::{Pace, Watch, Watched};
-use crate::live::{Route, Snapshot};
+use crate::live::{Exchanges, Route, Snapshot};
 use crate::text::problem::{Place, Problem, Problems};
 
 /// The problems of one file, and its text for the excerpts.
@@ -147,14 +147,14 @@ impl Loader {
         };
         let mut problems = Problems::new(self.path.display().to_string());
         let no_routes = HashMap::new();
-        let routes = Builder {
+        let mut builder = Builder {
             rules: &self.rules,
             before: self.active.as_ref().map_or(&no_routes, |active| &active.routes),
             base: &base,
             sources: &mut self.sources,
             problems: &mut problems,
-        }
-        .routes(&config.hot);
+        };
+        let (routes, exchanges) = (builder.routes(&config.hot), builder.exchanges(&config.hot));
         let good = problems.is_empty();
         if !good {
             reports.insert(0, Report { problems, source: text });
@@ -162,13 +162,14 @@ impl Loader {
         if !good || (self.active.is_none() && !reports.is_empty()) {
             return Err(Failure { reports });
         }
-        Ok(self.activate(config, routes, reports))
+        Ok(self.activate(config, routes, exchanges, reports))
     }
 
     fn activate(
         &mut self,
         config: Config,
         routes: HashMap<String, Arc<Route>>,
+        exchanges: Arc<Exchanges>,
         mut reports: Vec<Report>,
     ) -> Loaded {
         let (boot, generation) = match self.active.take() {
@@ -184,7 +185,7 @@ impl Loader {
             routes: routes.clone(),
             rules: self.rules.clone(),
         });
-        Loaded { boot, snapshot: Snapshot { generation, routes }, reports }
+        Loaded { boot, snapshot: Snapshot { generation, routes, exchanges }, reports }
     }
 
     fn needs_restart(&self, old: &Boot, new: &Boot) -> Option<Report> {

@@ -1,6 +1,7 @@
 //! The one cell that changes at run time, and the only reader of disk and environment.
 
 mod build;
+mod exchanges;
 pub mod loader;
 pub mod rules;
 pub mod sources;
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub use exchanges::Exchanges;
+
 use crate::config::{Forward, Mode, Target};
 use crate::engine::Bound;
 use crate::engine::secret::Secret;
@@ -22,6 +25,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Routes by their exact path.
     pub routes: HashMap<String, Arc<Route>>,
+    /// How gateways are asked.
+    pub exchanges: Arc<Exchanges>,
 }
 
 /// A route that is ready to judge, or the reasons why it is not.

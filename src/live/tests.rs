@@ -352,6 +352,63 @@ fn files_that_are_not_text_or_too_large_are_refused() {
     assert!(setting.bad().contains("this is a folder"));
 }
 
+/// Of an authority that nobody has ever heard of.
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBejCCAR+gAwIBAgIUET+0c0mbWdeTiBxkLt+b4IJiWg0wCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGYSB0ZXN0MCAXDTI2MTEyNDE0MDIwNVoYDzIxMjYxMDMxMTQw
+MjA1WjARMQ8wDQYDVQQDDAZhIHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AAScZaaAkaOYscBACKkC14W2Oes2jkhWBLe9c15q78LMy9DJGBSC+u+3WObhkJN3
+xG3U9N07Xjq4KTi0iyuXbQWto1MwUTAdBgNVHQ4EFgQU2B8s1vf0z6Xc58dGjhzY
+erIK7mkwHwYDVR0jBBgwFoAU2B8s1vf0z6Xc58dGjhzYerIK7mkwDwYDVR0TAQH/
+BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA423kFgYz6Ymgrj+IT4gGvQeLMtS4
+9/c4MH5/D9mpzsYCIQCg1ykoAYq0TlVrwjXth6V1Nf+wTtbHxM5t+aqzgKSyfg==
+-----END CERTIFICATE-----
+";
+
+fn with_roots(roots: &str) -> String {
+    config(&route("liqpay", PARAMS))
+        + &format!("exchanges: {{ timeout: 3s, roots: \"{roots}\" }}\n")
+}
+
+#[test]
+fn roots_are_read_with_the_configuration_and_again_with_each_reload() {
+    let mut setting = Setting::new(&with_roots("file:ca.pem"));
+    fs::create_dir(setting.folder.path("rules")).unwrap();
+    setting.folder.write("ca.pem", CERTIFICATE);
+    let first = setting.good().snapshot.exchanges;
+    assert_eq!((first.roots.len(), first.timeout), (1, Duration::from_secs(3)));
+    assert_eq!(setting.good().snapshot.exchanges, first);
+    setting.folder.write("ca.pem", &format!("# two\n{CERTIFICATE}{CERTIFICATE}"));
+    assert_eq!(setting.good().snapshot.exchanges.roots.len(), 2);
+    setting.set("CA", CERTIFICATE);
+    setting.folder.write("c.yaml", &with_roots("env:CA"));
+    assert_eq!(setting.good().snapshot.exchanges, first);
+}
+
+#[test]
+fn roots_that_are_none_are_a_problem_of_the_configuration() {
+    let mut setting = Setting::new(&with_roots("file:ca.pem"));
+    fs::create_dir(setting.folder.path("rules")).unwrap();
+    let no_certificate = CERTIFICATE.replace("MII", "MIA");
+    let cut = CERTIFICATE.replace("-----END", "");
+    for (text, why) in [
+        ("", "file ca.pem is empty"),
+        ("hunter2", "there is no certificate in PEM"),
+        (&no_certificate, "certificate 1 cannot be read"),
+        (&cut, "certificate 1 cannot be read"),
+        (&format!("{CERTIFICATE}{no_certificate}"), "certificate 2 cannot be read"),
+    ] {
+        setting.folder.write("ca.pem", text);
+        let said = setting.bad();
+        let heads = heads(&said);
+        assert!(heads[0].starts_with("c.yaml:6:34: error: `roots`: "), "{said}");
+        assert!(heads[0].ends_with(why), "{why}: {said}");
+        assert_eq!(heads.len(), 1, "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
 /// Watches what these sources have seen.
 struct Watching {
     sources: Sources,
@@ -515,9 +572,10 @@ fn a_loader_tells_of_rules_and_secrets_that_change() {
 
 #[test]
 fn the_cell_hands_out_what_was_published_last() {
-    let snapshot = |generation| Snapshot { generation, routes: HashMap::new() };
-    let live = Live::new(snapshot(1));
+    let mut setting = Setting::new(&config(&route("liqpay", PARAMS)));
+    fs::create_dir(setting.folder.path("rules")).unwrap();
+    let live = Live::new(setting.good().snapshot);
     let kept = live.load();
-    live.publish(snapshot(2));
+    live.publish(setting.good().snapshot);
     assert_eq!((kept.generation, live.load().generation), (1, 2));
 }

@@ -34,6 +34,49 @@ impl Outcome {
     }
 }
 
+/// What became of one question to a gateway.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ExchangeOutcome {
+    /// There is an answer, whatever its status.
+    Answered,
+    /// The host has failed too often; it is left alone for a while.
+    BreakerOpen,
+    /// What came back is not an answer.
+    Broken,
+    /// As many exchanges as are allowed are under way.
+    Busy,
+    /// An earlier answer was given again.
+    Cached,
+    /// No connection.
+    ConnectFailed,
+    /// Nothing was asked: the URL, or where its host is, is none that may be asked.
+    RefusedAddress,
+    /// No answer in time.
+    Timeout,
+    /// Its certificate, or how it speaks TLS, is no good.
+    TlsFailed,
+    /// The answer is longer than allowed.
+    TooLarge,
+}
+
+impl ExchangeOutcome {
+    /// The word in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::BreakerOpen => "breaker_open",
+            Self::Broken => "broken",
+            Self::Busy => "busy",
+            Self::Cached => "cached",
+            Self::ConnectFailed => "connect_failed",
+            Self::RefusedAddress => "refused_address",
+            Self::Timeout => "timeout",
+            Self::TlsFailed => "tls_failed",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
 /// A part of the time that one callback takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stage {

@@ -1,6 +1,7 @@
-//! What is counted, in methods named for what happened. The only file that names `prometheus`.
+//! What is counted, in methods named for what happened. The only layer that names `prometheus`.
 //! Labels come from the configuration and from closed lists, never from a request.
 
+mod exchange;
 mod labels;
 
 use std::collections::{HashMap, HashSet};
@@ -14,7 +15,8 @@ use prometheus::{
 };
 
 use crate::engine::inbound::UnixSeconds;
-pub use labels::{Class, Outcome, Stage};
+pub use exchange::ExchangeMetrics;
+pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -52,6 +54,7 @@ pub struct Metrics {
     in_flight: IntGauge,
     answers: IntCounterVec,
     answer_durations: HistogramVec,
+    exchanges: ExchangeMetrics,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
     generation: IntGauge,
@@ -86,6 +89,7 @@ impl Metrics {
                 of("upstream_duration_seconds", "Time until an upstream has answered or failed."),
                 &["upstream"],
             )?,
+            exchanges: ExchangeMetrics::new(&registry)?,
             reload_successful: IntGauge::new(
                 "config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -217,6 +221,7 @@ impl Metrics {
         prune(&self.durations, |of| gateways.contains(of["gateway"]));
         prune(&self.answers, |of| upstreams.contains(of["upstream"]));
         prune(&self.answer_durations, |of| upstreams.contains(of["upstream"]));
+        self.exchanges.retain(&gateways);
         prune(&self.ready, |of| names.contains(of["route"]));
         prune(&self.key_matches, |of| keys.contains(&(of["route"], of["key"])));
     }
@@ -240,6 +245,13 @@ impl Metrics {
                 .map(|key| (key.clone(), self.key_matches.with_label_values(&[route, key])))
                 .collect(),
         }
+    }
+
+    /// What is counted of questions to gateways. No breaker is known any more: whoever takes this
+    /// begins anew.
+    pub fn exchanges(&self) -> ExchangeMetrics {
+        self.exchanges.forget_breakers();
+        self.exchanges.clone()
     }
 
     /// The counters of one upstream, looked up once.

@@ -25,6 +25,12 @@ fn what_happened_is_counted_under_the_documented_names() {
     route.key_matched("secrets.9", 1_700_000_001);
     metrics.refused_before_route(Outcome::Rejected, "no_route");
     metrics.upstream("shop").answered(Class::Timeout, Duration::from_secs(3));
+    let exchanges = metrics.exchanges();
+    exchanges.ended("acme", "certificate", ExchangeOutcome::TlsFailed);
+    exchanges.took("acme", "certificate", Duration::from_secs(1));
+    exchanges.breaker("api.acme.example", true);
+    exchanges.breaker("other.example", true);
+    exchanges.breaker_forgotten("other.example");
     let _open = metrics.connection_opened();
     let text = text(&metrics);
     for line in [
@@ -34,6 +40,9 @@ fn what_happened_is_counted_under_the_documented_names() {
         "countersign_callback_duration_seconds_bucket{gateway=\"acme\",stage=\"judge\",le=\"0.00005\"} 1",
         "countersign_upstream_responses_total{class=\"timeout\",upstream=\"shop\"} 1",
         "countersign_upstream_duration_seconds_count{upstream=\"shop\"} 1",
+        "countersign_exchanges_total{exchange=\"certificate\",gateway=\"acme\",outcome=\"tls_failed\"} 1",
+        "countersign_exchange_seconds_count{exchange=\"certificate\",gateway=\"acme\"} 1",
+        "countersign_exchange_breaker_open{host=\"api.acme.example\"} 1",
         "countersign_config_last_reload_successful 1",
         "countersign_config_last_reload_success_timestamp_seconds 1700000000",
         "countersign_config_generation 3",
@@ -45,6 +54,7 @@ fn what_happened_is_counted_under_the_documented_names() {
     }
     assert!(text.contains("countersign_build_info{version=\""), "{text}");
     assert!(!text.contains("secrets.9"), "{text}");
+    assert!(!text.contains("other.example"), "{text}");
 }
 
 #[test]
@@ -75,4 +85,25 @@ fn the_series_of_a_removed_route_vanish() {
     assert!(!text.contains("key=\"a.0\""), "{text}");
     assert!(text.contains("route=\"none\""), "{text}");
     assert_eq!(text.matches("route=\"kept\"").count(), 3, "{text}");
+}
+
+#[test]
+fn questions_of_a_removed_gateway_and_breakers_of_before_vanish() {
+    let metrics = Metrics::new().unwrap();
+    let exchanges = metrics.exchanges();
+    for gateway in ["acme", "gone"] {
+        exchanges.ended(gateway, "token", ExchangeOutcome::Answered);
+        exchanges.took(gateway, "token", Duration::from_millis(1));
+    }
+    exchanges.breaker("api.acme.example", true);
+    metrics.published([labels("pay", &[])].into_iter());
+    let before = text(&metrics);
+    assert!(!before.contains("gateway=\"gone\""), "{before}");
+    assert!(
+        before.contains("exchange=\"token\",gateway=\"acme\",outcome=\"answered\""),
+        "{before}"
+    );
+    assert!(before.contains("api.acme.example"), "{before}");
+    metrics.exchanges();
+    assert!(!text(&metrics).contains("api.acme.example"));
 }

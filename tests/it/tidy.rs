@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Bottom first. A module may use itself and those before it.
-const LAYERS: [&str; 11] = [
-    "engine", "text", "rule", "config", "metrics", "live", "deliver", "server", "admin", "app",
-    "cli",
+const LAYERS: [&str; 12] = [
+    "engine", "text", "rule", "config", "metrics", "live", "exchange", "deliver", "server",
+    "admin", "app", "cli",
 ];
 
 /// Must decide by their arguments alone.
@@ -40,8 +40,9 @@ const ONLY_THERE: [(&str, &[&str]); 6] = [
 ];
 
 /// What a layer must not name although it stands above it.
-const NOT_THERE: [(&str, &str); 5] = [
+const NOT_THERE: [(&str, &str); 6] = [
     ("live", "hyper"),
+    ("exchange", "crate::rule"),
     ("deliver", "crate::rule"),
     ("server", "crate::admin"),
     ("admin", "Secret"),

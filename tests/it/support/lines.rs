@@ -43,10 +43,15 @@ impl Lines {
 
     /// Of one request each; takes them out.
     pub(crate) fn take_callbacks(&self) -> Vec<Value> {
+        self.take("countersign::callback")
+    }
+
+    /// Those that this part of the daemon has written; takes all of them out.
+    pub(crate) fn take(&self, target: &str) -> Vec<Value> {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap());
         let text = String::from_utf8(bytes).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["target"] == "countersign::callback").collect()
+        lines.filter(|line| line["target"] == target).collect()
     }
 }
 

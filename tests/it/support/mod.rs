@@ -1,5 +1,6 @@
 //! A daemon in this process, an upstream that does as it is told, and a client that sends bytes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,11 +9,12 @@ use countersign::app::{self, Running, Setup, Source};
 use countersign::config::{Boot, Forward, Limits, Log, LogFormat, LogLevel, Mode, Target};
 use countersign::engine::inbound::UnixSeconds;
 use countersign::engine::secret::Secret;
-use countersign::live::{Live, Route, Snapshot, Upstream};
+use countersign::live::{Exchanges, Live, Route, Snapshot, Upstream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) mod authority;
 pub(crate) mod cases;
 pub(crate) mod child;
 pub(crate) mod counts;
@@ -50,6 +52,19 @@ pub(crate) fn limits() -> Limits {
         body_bytes_max: 10_000,
         body_timeout: Duration::from_millis(300),
         drain_timeout: Duration::from_secs(5),
+    }
+}
+
+/// Nothing is configured but how long to wait.
+pub(crate) fn exchanges() -> Exchanges {
+    Exchanges {
+        connect_timeout: PATIENCE,
+        timeout: PATIENCE,
+        answer_bytes_max: 10_000,
+        in_flight_max: 4,
+        addresses: BTreeMap::new(),
+        private: BTreeSet::new(),
+        roots: Vec::new(),
     }
 }
 
@@ -92,7 +107,7 @@ pub(crate) fn original(headers: &[&str]) -> Forward {
 
 pub(crate) fn snapshot(routes: Vec<(String, Route)>) -> Snapshot {
     let routes = routes.into_iter().map(|(path, route)| (path, Arc::new(route))).collect();
-    Snapshot { generation: 1, routes }
+    Snapshot { generation: 1, routes, exchanges: Arc::new(exchanges()) }
 }
 
 /// The daemon with these routes, on ports of its own.

@@ -85,6 +85,24 @@ impl Nginx {
         Self::start(address, &servers).await
     }
 
+    /// The API of a gateway over TLS, with this `ssl_certificate` and its key.
+    pub(crate) async fn gateway(ssl: &str) -> Self {
+        let address = free_port();
+        let servers = format!(
+            "log_format asked '$request|$host|$http_user_agent|$http_accept_encoding|$status';\n\
+             server {{ listen {address} ssl; {ssl} access_log asked.log asked;\n\
+             location = /state {{ return 200 \"state: {TAKEN}\"; }}\n\
+             location = /none {{ return 404 none; }}\n\
+             location = /moved {{ return 302 https://$host/state; }}\n\
+             location = /large {{ return 200 \"{}\"; }}\n\
+             location = /slow {{ limit_rate 1; return 200 \"{TAKEN}\"; }}\n\
+             location = /encoded {{ add_header Content-Encoding gzip; return 200 gz; }}\n\
+             }}\n",
+            "x".repeat(3000)
+        );
+        Self::start(address, &servers).await
+    }
+
     async fn start(address: SocketAddr, servers: &str) -> Self {
         let folder = Folder::new();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -124,6 +142,15 @@ impl Nginx {
     pub(crate) fn calls(&self) -> Vec<Call> {
         let text = self.folder.read("calls.log");
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What the gateway was asked: request, host, agent, codings taken, status.
+    pub(crate) async fn asked(&self, times: usize) -> Vec<String> {
+        let lines = || self.folder.read("asked.log").lines().map(str::to_owned).collect::<Vec<_>>();
+        eventually("all questions are written down", async || lines().len() >= times).await;
+        let lines = lines();
+        assert_eq!(lines.len(), times, "{lines:?}");
+        lines
     }
 
     /// The same as soon as there are this many.

@@ -1,0 +1,62 @@
+//! An authority that certifies for tests, by OpenSSL's own program.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+use countersign::live::Exchanges;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::shop::Folder;
+
+/// Its certificates and keys lie in a folder of its own.
+pub(crate) struct Authority {
+    folder: Folder,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let folder = Folder::new();
+        let authority = Self { folder };
+        authority.openssl("ca", "basicConstraints = critical, CA:TRUE", &[]);
+        authority
+    }
+
+    /// What `ssl_certificate` and `ssl_certificate_key` of nginx want for a server of this name.
+    pub(crate) fn certify(&self, name: &str) -> String {
+        let by = ["-CA", "ca.pem", "-CAkey", "ca.key"];
+        self.openssl(name, &format!("subjectAltName = DNS:{name}"), &by);
+        let at = |file: String| self.folder.at(&file).display().to_string();
+        let (certificate, key) = (at(format!("{name}.pem")), at(format!("{name}.key")));
+        format!("ssl_certificate {certificate}; ssl_certificate_key {key};")
+    }
+
+    /// What a configuration that trusts it comes to.
+    pub(crate) fn trusted(&self, mut settings: Exchanges) -> Exchanges {
+        let pem = self.folder.read("ca.pem");
+        settings.roots = vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
+        settings
+    }
+
+    fn openssl(&self, name: &str, extension: &str, by: &[&str]) {
+        let config = format!("[req]\ndistinguished_name = dn\n[dn]\n[extensions]\n{extension}\n");
+        self.folder.write(&format!("{name}.cnf"), config);
+        let made = Command::new("openssl")
+            .current_dir(self.folder.path())
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-nodes", "-days", "2", "-extensions", "extensions"])
+            .args(["-subj", &format!("/CN={name}"), "-config", &format!("{name}.cnf")])
+            .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")])
+            .args(by)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| panic!("openssl: {error}; apt-get install openssl"));
+        assert!(made.status.success(), "{made:?}");
+    }
+}
+
+/// The host is asked at this address.
+pub(crate) fn at(mut settings: Exchanges, host: &str, address: SocketAddr) -> Exchanges {
+    settings.addresses.insert(countersign::config::Host::parse(host).unwrap(), address);
+    settings
+}
