@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) mod asked;
 pub(crate) mod cases;
 pub(crate) mod child;
 pub(crate) mod counts;
@@ -21,6 +22,7 @@ pub(crate) mod lines;
 pub(crate) mod load;
 pub(crate) mod nginx;
 pub(crate) mod shop;
+pub(crate) mod site;
 pub(crate) mod wire;
 
 /// Whoever waits longer than this has failed.
