@@ -23,6 +23,10 @@ pub(crate) struct Case {
     pub(crate) callback: Callback,
     /// `event`, `reply`, `reasons`.
     pub(crate) expect: Value,
+    /// What the gateway is asked, and its canned answers.
+    pub(crate) exchanges: Vec<Value>,
+    /// Whence it comes, where that matters.
+    pub(crate) remote_addr: Option<String>,
     params: Vec<(String, Vec<String>)>,
 }
 
@@ -33,12 +37,9 @@ pub(crate) fn rule(gateway: &str) -> Rule {
 
 /// Our own vectors with this verdict, of the four gateways.
 pub(crate) fn own(verdict: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let mut cases = Vec::new();
     for gateway in GATEWAYS {
-        let text = std::fs::read_to_string(folder.join(format!("{gateway}.jsonl"))).unwrap();
-        for line in text.lines() {
-            let vector: Value = serde_json::from_str(line).unwrap();
+        for vector in vectors(gateway) {
             if vector["provenance"] == "own" && vector["expect"]["verdict"] == verdict {
                 cases.push(Case::of(&vector));
             }
@@ -46,6 +47,18 @@ pub(crate) fn own(verdict: &str) -> Vec<Case> {
     }
     assert!(cases.len() > 60, "{} vectors", cases.len());
     cases
+}
+
+/// The one vector of that name.
+pub(crate) fn named(gateway: &str, name: &str) -> Case {
+    let vector = vectors(gateway).into_iter().find(|vector| vector["name"] == name);
+    Case::of(&vector.unwrap_or_else(|| panic!("tests/vectors/{gateway}.jsonl has no `{name}`")))
+}
+
+fn vectors(gateway: &str) -> Vec<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let text = std::fs::read_to_string(folder.join(format!("{gateway}.jsonl"))).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 impl Case {
@@ -76,38 +89,41 @@ impl Case {
             now: vector["now"].as_i64(),
             callback,
             expect: vector["expect"].clone(),
+            exchanges: vector["exchanges"].as_array().unwrap().clone(),
+            remote_addr: request["remote_addr"].as_str().map(str::to_owned),
             params: params.collect(),
         }
     }
 
     /// A route for it; its secrets are put into the folder.
     pub(crate) fn route(&self, folder: &Folder) -> Wired {
-        let rule = rule(&self.gateway);
-        let params = self.params.iter().map(|(name, values)| {
-            let spec = rule.params().iter().find(|spec| spec.name == *name).unwrap();
-            let values: Vec<_> = values
-                .iter()
-                .enumerate()
-                .map(|(n, value)| {
-                    if spec.kind == ParamKind::Secret {
-                        let file = format!("secrets/{}.{name}.{n}", self.name);
-                        folder.write(&file, value);
-                        format!("\"file:{file}\"")
-                    } else {
-                        Value::from(value.as_str()).to_string()
-                    }
-                })
-                .collect();
-            let values = values.join(", ");
-            if spec.list { format!("{name}: [{values}]") } else { format!("{name}: {values}") }
-        });
-        let params = params.collect::<Vec<_>>().join(", ");
         Wired {
             name: self.name.clone(),
             gateway: self.gateway.clone(),
-            params: format!("{{ {params} }}"),
+            // JSON is YAML, too.
+            params: self.params(folder).to_string(),
             ..Wired::usual(&self.gateway)
         }
+    }
+
+    /// The parameters of its route; its secrets are put into the folder.
+    pub(crate) fn params(&self, folder: &Folder) -> Value {
+        let rule = rule(&self.gateway);
+        let params = self.params.iter().map(|(name, values)| {
+            let spec = rule.params().iter().find(|spec| spec.name == *name).unwrap();
+            let mut values = values.iter().enumerate().map(|(n, value)| {
+                if spec.kind == ParamKind::Secret {
+                    let file = format!("secrets/{}.{name}.{n}", self.name);
+                    folder.write(&file, value);
+                    Value::from(format!("file:{file}"))
+                } else {
+                    Value::from(value.as_str())
+                }
+            });
+            let value = if spec.list { values.collect() } else { values.next().unwrap() };
+            (name.clone(), value)
+        });
+        params.collect::<serde_json::Map<_, _>>().into()
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) mod asked;
 pub(crate) mod authority;
 pub(crate) mod cases;
 pub(crate) mod child;
@@ -23,6 +24,7 @@ pub(crate) mod lines;
 pub(crate) mod load;
 pub(crate) mod nginx;
 pub(crate) mod shop;
+pub(crate) mod site;
 pub(crate) mod wire;
 
 /// Whoever waits longer than this has failed.

@@ -103,7 +103,8 @@ impl Nginx {
         Self::start(address, &servers).await
     }
 
-    async fn start(address: SocketAddr, servers: &str) -> Self {
+    /// With these servers; what they log is in its folder.
+    pub(super) async fn start(address: SocketAddr, servers: &str) -> Self {
         let folder = Folder::new();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
