@@ -68,23 +68,24 @@ impl Outlet {
 
     /// Hands over events in their order, each one counter-signed; stops at the first that the
     /// upstream does not take. Those before it are there already and will come again with the
-    /// same ids when the gateway repeats the callback.
+    /// same ids when the gateway repeats the callback. What the upstream has said to the last.
     pub async fn events(
         &self,
         events: &[Event],
         to: &str,
         now: UnixSeconds,
-    ) -> Result<(), DeliverError> {
+    ) -> Result<Option<Answer>, DeliverError> {
         match &self.way {
-            Way::Print => print(events, now),
+            Way::Print => print(events, now).map(|()| None),
             Way::Http(client) => {
                 let signer = self.signer.as_ref().ok_or(DeliverError::NotConfigured)?;
+                let mut last = None;
                 for event in events {
                     let request = signer.request(&event.id, to, event.to_canonical_json(now), now);
                     let request = request.ok_or(DeliverError::NotConfigured)?;
-                    delivered(client.send(request, Repeat::Safe).await?)?;
+                    last = Some(delivered(client.send(request, Repeat::Safe).await?)?);
                 }
-                Ok(())
+                Ok(last)
             }
         }
     }

@@ -1,4 +1,5 @@
-//! One request, one straight line: snapshot, route, head, body, verdict, delivery, reply.
+//! One request, one straight line: snapshot, route, head, body, verdict (perhaps with a question to
+//! the gateway), delivery, reply.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,11 +20,16 @@ use super::{Service, respond, vet};
 use crate::config::{Forward, Limits, Mode};
 use crate::deliver::{Answer, DeliverError, Original, read};
 use crate::engine::Bound;
+use crate::engine::exchange::Answered;
 use crate::engine::inbound::{Inbound, UnixSeconds};
-use crate::engine::reason::Reject;
+use crate::engine::reason::{Reason, Reject};
 use crate::engine::verdict::{Accepted, Reply, Verdict};
+use crate::exchange::Exchanger;
 use crate::live::Live;
 use crate::metrics::{Metrics, Outcome};
+
+/// Questions to the gateway about one callback. Rules have two, and one may be asked again.
+const QUESTIONS_MAX: usize = 8;
 
 /// Answers callbacks.
 pub struct Ingress {
@@ -41,6 +47,8 @@ pub struct Ingress {
 enum Success {
     /// The upstream has it.
     Accepted(Arc<Reply>),
+    /// The upstream has it, and what it said is what the gateway gets.
+    Relayed(Answer),
     /// The upstream has it whatever the verdict was, and this is what it said.
     Observed(Result<(), Refusal>, Answer),
 }
@@ -119,6 +127,7 @@ impl Ingress {
     async fn receive(
         &self,
         route: Option<&Wired>,
+        exchanger: &Exchanger,
         request: Request<Incoming>,
         record: &mut Record<'_>,
     ) -> Result<Success, Failure> {
@@ -131,14 +140,17 @@ impl Ingress {
         let body = self.body(body).await?;
         record.received(body.len());
         let now = (self.clock)();
-        let verdict = judge(route, &head, &body, record.peer, now);
+        let verdict = judge(route, &head, &body, record.peer, now, exchanger).await;
         record.judged(verdict.as_ref().map_or(&[], |accepted| &accepted.events), now);
         match route.route.mode {
             Mode::Enforce => {
                 let accepted = verdict?;
-                deliver(route, &head, body, &accepted, now).await?;
+                let answer = deliver(route, &head, body, &accepted, now).await?;
                 record.delivered();
-                Ok(Success::Accepted(accepted.reply))
+                match answer.filter(|answer| accepted.relayed && !answer.body.is_empty()) {
+                    Some(answer) => Ok(Success::Relayed(answer)),
+                    None => Ok(Success::Accepted(accepted.reply)),
+                }
             }
             Mode::Observe => {
                 let answer = pass_on(route, &head, body, verdict.as_ref().ok(), now).await;
@@ -167,9 +179,14 @@ impl Service for Ingress {
         let wiring = self.wiring();
         let route = wiring.route(request.uri().path());
         let mut record = Record::open(&self.metrics, &self.limiter, route, peer);
-        match self.receive(route, request, &mut record).await {
+        match self.receive(route, &wiring.exchanger, request, &mut record).await {
             Ok(Success::Accepted(reply)) => {
                 let response = respond::reply(&reply);
+                record.close(Outcome::Accepted, "ok", response.status());
+                response
+            }
+            Ok(Success::Relayed(answer)) => {
+                let response = respond::passed_on(answer);
                 record.close(Outcome::Accepted, "ok", response.status());
                 response
             }
@@ -203,12 +220,15 @@ impl Service for Ingress {
     }
 }
 
-fn judge(
+/// Judges, asks what must be asked, and judges again with the answer. One question more than a rule
+/// can have good reason for is no usable answer.
+async fn judge(
     route: &Wired,
     head: &Parts,
     body: &[u8],
     peer: SocketAddr,
     now: UnixSeconds,
+    exchanger: &Exchanger,
 ) -> Result<Accepted, Failure> {
     let bound = route.route.bound.as_ref().map_err(|_| Refusal::NotReady)?;
     let headers: Vec<_> =
@@ -220,25 +240,33 @@ fn judge(
         body,
         remote_addr: Some(peer.ip().to_canonical()),
     };
-    match bound.judge(&inbound, now, &[]) {
-        Verdict::Accepted(accepted) => Ok(accepted),
-        Verdict::Ask(_) => {
-            Err(Reject::new(crate::engine::reason::Reason::ConfirmationUnavailable, "exchange").into())
+    let mut answers = Vec::new();
+    loop {
+        let exchange = match bound.judge(&inbound, now, &answers) {
+            Verdict::Accepted(accepted) => return Ok(accepted),
+            Verdict::Rejected(reject) => return Err(reject.into()),
+            Verdict::Ask(exchange) => exchange,
+        };
+        if answers.len() == QUESTIONS_MAX {
+            let at = format!("exchange.{}", exchange.name);
+            return Err(Reject::new(Reason::ConfirmationUnavailable, at).into());
         }
-        Verdict::Rejected(reject) => Err(reject.into()),
+        let answer = exchanger.ask(&route.route.gateway, &exchange).await;
+        answers.push(Answered { name: exchange.name, answer });
     }
 }
 
-/// Hands over what was accepted, in the form of the route. Nothing said, nothing sent.
+/// Hands over what was accepted, in the form of the route: what the upstream has said to it.
+/// Nothing said, nothing sent.
 async fn deliver(
     route: &Wired,
     head: &Parts,
     body: Bytes,
     accepted: &Accepted,
     now: UnixSeconds,
-) -> Result<(), DeliverError> {
+) -> Result<Option<Answer>, DeliverError> {
     if accepted.events.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     match &route.route.forward {
         Forward::Canonical { to } => route.outlet.events(&accepted.events, to, now).await,
@@ -246,7 +274,7 @@ async fn deliver(
             route.outlet.events(&accepted.events, "/", now).await
         }
         Forward::Original { .. } => {
-            route.outlet.original(original(route, head, body)).await.map(drop)
+            route.outlet.original(original(route, head, body)).await.map(Some)
         }
     }
 }

@@ -8,6 +8,7 @@ use hyper::header::HeaderName;
 
 use crate::config::Forward;
 use crate::deliver::{Outlet, allowed};
+use crate::exchange::Exchanger;
 use crate::live::{Route, Snapshot};
 use crate::metrics::{Metrics, RouteLabels, RouteMetrics};
 
@@ -16,6 +17,7 @@ pub(super) struct Wiring {
     pub(super) snapshot: Arc<Snapshot>,
     routes: HashMap<String, Wired>,
     outlets: HashMap<String, Arc<Outlet>>,
+    pub(super) exchanger: Arc<Exchanger>,
 }
 
 /// One route, made ready to serve.
@@ -56,7 +58,11 @@ impl Wiring {
             };
             routes.insert(path.clone(), wired);
         }
-        Self { snapshot, routes, outlets }
+        let exchanger = match before.map(|before| &before.exchanger) {
+            Some(exchanger) if exchanger.serves(&snapshot.exchanges) => Arc::clone(exchanger),
+            _ => Arc::new(Exchanger::new(&snapshot.exchanges, metrics)),
+        };
+        Self { snapshot, routes, outlets, exchanger }
     }
 
     /// The route of exactly this path.
