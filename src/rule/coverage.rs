@@ -190,6 +190,11 @@ impl Covered<'_> {
         }
     }
 
+    /// Whether a proof, and not only the configuration, covers a value.
+    pub(crate) fn is_told(&self, expr: &Expr) -> bool {
+        self.of_expr(expr).iter().any(|by| by.kind != CONFIGURATION)
+    }
+
     /// Whether a change of a place would be noticed.
     pub(crate) fn notices(&self, place: &Ref) -> bool {
         self.of_place(place).iter().any(|by| by.notices)

@@ -334,6 +334,13 @@ impl Guard {
     /// Every value that it compares or hangs on.
     pub fn values(&self) -> Vec<&Expr> {
         let mut values: Vec<&Expr> = self.when.iter().flat_map(Condition::values).collect();
+        values.extend(self.checked());
+        values
+    }
+
+    /// Every value that it compares.
+    pub fn checked(&self) -> Vec<&Expr> {
+        let mut values = Vec::new();
         match &self.check {
             Check::Amounts(sides) => {
                 for side in [&sides.0, &sides.1] {

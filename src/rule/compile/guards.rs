@@ -6,17 +6,18 @@ use crate::rule::compile::condition::condition_of;
 use crate::rule::compile::event::EventCompiler;
 use crate::rule::compile::variants::Choices;
 use crate::text::node::Node;
+use crate::text::problem::Place;
 
-/// The guards below a node (of a rule, or of a question).
+/// The guards below a node (of a rule, or of a question), each with its place.
 pub(super) fn guards(
     root: &Node,
     choices: &Choices<'_>,
     events: &mut EventCompiler<'_, '_>,
-) -> Vec<Guard> {
+) -> Vec<(Guard, Place)> {
     let mut all = Vec::new();
     for node in root.get("guards").map_or(&[][..], Node::items) {
         if choices.apply(node) {
-            all.extend(guard(node, events));
+            all.extend(guard(node, events).map(|guard| (guard, node.place)));
         }
     }
     all

@@ -152,7 +152,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     let mut events = EventCompiler { names: &mut names, uses, environment, decimals };
     let event = events.event(root);
     let mut uses = std::mem::take(&mut events.uses);
-    let guards = guards::guards(root, choices, &mut events);
+    let guards_and_places = guards::guards(root, choices, &mut events);
     let replies = reply::replies(root, events.names);
     let mut questions = Vec::new();
     for node in root.get("questions").map_or(&[][..], Node::items) {
@@ -169,9 +169,6 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     }
     // What is compared and what is dated must be covered too.
     let place_of = |key: &str| root.get(key).map_or(root.place, |node| node.place);
-    for expr in guards.iter().flat_map(Guard::values) {
-        uses.push(Use { fact: "guard", place: place_of("guards"), expr: expr.clone() });
-    }
     for fresh in &fresh {
         let expr = fresh.time.value.clone();
         uses.push(Use { fact: "fresh", place: place_of("fresh"), expr });
@@ -181,6 +178,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     let (proofs, nodes): (Vec<Proof>, Vec<&Node>) = proofs_and_nodes?.into_iter().unzip();
     let documents: Vec<Document> = documents.into_iter().collect::<Option<_>>()?;
     let exchanges: Vec<ExchangePlan> = exchanges.into_iter().collect::<Option<_>>()?;
+    let guards = guards_and_places.iter().map(|(guard, _)| guard.clone()).collect();
     let questions: Vec<Question> = questions.into_iter().flatten().collect();
     let mut plan = Plan {
         request: request.clone(),
@@ -203,6 +201,13 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     for (proof, node) in plan.proofs.iter().zip(nodes) {
         for tag in coverage::tags(proof) {
             ambiguity::check(tag, &plan, params, &uses, node_of(node, "over"), problems);
+        }
+    }
+    for (guard, place) in guards_and_places {
+        // What is only a hint may be compared with what is covered; nothing else may be guarded.
+        if !guard.checked().into_iter().any(|expr| covered.is_told(expr)) {
+            let uncovered = guard.values().into_iter().cloned();
+            uses.extend(uncovered.map(|expr| Use { fact: "guard", place, expr }));
         }
     }
     let unsigned = root.get("event").and_then(|event| event.get("unsigned"));

@@ -117,7 +117,7 @@ fn finish(
     events: &mut EventCompiler<'_, '_>,
 ) -> Option<Question> {
     let name = node.get("name").and_then(Node::as_text)?.to_owned();
-    let guards = guards(node, choices, events);
+    let guards = guards(node, choices, events).into_iter().map(|(guard, _)| guard).collect();
     let reply = reply(node.get("reply")?, 200, events.names);
     Some(Question { name, at, guards, reply })
 }
