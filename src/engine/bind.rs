@@ -42,7 +42,29 @@ pub struct Variant {
     /// The plan.
     pub plan: Arc<Plan>,
     /// What its proofs are worth for what money hangs on.
-    pub strength: Strength,
+    pub strength: StrengthPlan,
+}
+
+/// What the proofs of a variant are worth.
+#[derive(Clone, Debug)]
+pub struct StrengthPlan {
+    /// The least, whatever the route configures.
+    pub least: Strength,
+    /// The parameter that chooses an algorithm, and what each of its words is worth.
+    pub by_algorithm: Option<(usize, Vec<(String, Strength)>)>,
+}
+
+impl StrengthPlan {
+    /// With the algorithms that a route allows.
+    fn with(&self, params: &[Vec<Secret>]) -> Strength {
+        let Some((index, words)) = &self.by_algorithm else { return self.least };
+        let allowed = params.get(*index).map_or(&[][..], Vec::as_slice);
+        let worth = |value: &Secret| {
+            let found = words.iter().find(|(word, _)| word.as_bytes() == value.expose());
+            found.map_or(self.least, |(_, strength)| *strength)
+        };
+        allowed.iter().map(worth).min().unwrap_or(self.least)
+    }
 }
 
 /// The parts of a bound rule; `engine::Bound` wraps them.
@@ -53,6 +75,7 @@ pub(crate) struct Parts {
     pub(crate) max_ages: Vec<Option<i64>>,
     pub(crate) reply_tag: Option<BoundTag>,
     pub(crate) question_tags: Vec<Option<BoundTag>>,
+    pub(crate) strength: Strength,
     pub(crate) keys: Vec<String>,
     pub(crate) needs: Vec<usize>,
 }
@@ -117,7 +140,8 @@ pub(crate) fn bind(
     let max_ages = plan.fresh.iter().map(|fresh| seconds(fresh.max_age)).collect();
     let keys = key_names(&proofs);
     let needs = variant.needs.clone();
-    Ok(Parts { plan, params, proofs, max_ages, reply_tag, question_tags, keys, needs })
+    let strength = variant.strength.with(&params);
+    Ok(Parts { plan, params, proofs, max_ages, reply_tag, question_tags, strength, keys, needs })
 }
 
 fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {

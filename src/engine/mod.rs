@@ -44,6 +44,7 @@ use std::sync::Arc;
 
 use asking::Stop;
 use bind::CompiledRule;
+use event::Strength;
 use exchange::Answered;
 use inbound::{Inbound, UnixSeconds};
 use params::{BindError, Params};
@@ -63,6 +64,7 @@ pub struct Bound {
     max_ages: Vec<Option<i64>>,
     reply_tag: Option<proof::BoundTag>,
     question_tags: Vec<Option<proof::BoundTag>>,
+    strength: Strength,
     keys: Vec<String>,
     needs: Vec<usize>,
 }
@@ -89,6 +91,7 @@ impl Bound {
             max_ages,
             reply_tag,
             question_tags,
+            strength,
             keys,
             needs,
         } = parts;
@@ -102,6 +105,7 @@ impl Bound {
             max_ages,
             reply_tag,
             question_tags,
+            strength,
             keys,
             needs,
         }
@@ -169,6 +173,11 @@ impl Bound {
     /// Every key that can match (`signing_secrets.0`), so that metrics know them from the start.
     pub fn keys(&self) -> &[String] {
         &self.keys
+    }
+
+    /// What the proofs are worth for what money hangs on.
+    pub fn strength(&self) -> Strength {
+        self.strength
     }
 
     /// `sha256:` and the hex digest of the rule's text.

@@ -16,8 +16,7 @@ pub mod vector;
 use std::sync::Arc;
 
 use crate::engine::Bound;
-use crate::engine::bind::CompiledRule;
-use crate::engine::event::Strength;
+use crate::engine::bind::{CompiledRule, StrengthPlan};
 use crate::engine::params::{BindError, ParamSpec, Params};
 use crate::text::node::Node;
 use crate::text::problem::Problems;
@@ -51,7 +50,7 @@ pub struct VariantReport {
     /// Why weak proofs are let pass.
     pub weak: Vec<String>,
     /// What its proofs are worth for what money hangs on.
-    pub strength: Strength,
+    pub strength: StrengthPlan,
 }
 
 /// Compiles a rule, runs its examples and breeds forgeries from them. `file` names the text in

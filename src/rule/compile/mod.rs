@@ -18,13 +18,13 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::bind::{CompiledRule, Variant};
+use crate::engine::bind::{CompiledRule, StrengthPlan, Variant};
 use crate::engine::encoding::Encoding;
 use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::plan::{
-    Condition, Document, ExchangePlan, Expr, Guard, PartKind, Plan, Proof, Question, QuestionAt, Raw,
-    Ref, RequestPlan, SetOf, SetPlan,
+    Algorithms, Condition, Document, ExchangePlan, Expr, PartKind, Plan, Proof, Question, QuestionAt, Raw,
+    Ref, RequestPlan, Scheme, SetOf, SetPlan,
 };
 use crate::rule::{VariantReport, ambiguity, coverage};
 use crate::text::node::Node;
@@ -212,16 +212,38 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     }
     let unsigned = root.get("event").and_then(|event| event.get("unsigned"));
     let coverage = coverage::check(&covered, &uses, unsigned, problems);
-    let strength = coverage::strength(&covered, &uses);
+    let strength = strength(&plan, params, &uses);
     plan.raw = raw::raw(&plan, &covered);
     let title = choices.describe();
     let weak = proofs_weak(root, choices);
     let choices = choices.words.clone();
     let needs = needs.into_iter().collect();
     Some((
-        Variant { choices, needs, plan: Arc::new(plan), strength },
+        Variant { choices, needs, plan: Arc::new(plan), strength: strength.clone() },
         VariantReport { title, coverage, weak, strength },
     ))
+}
+
+/// What the proofs are worth, and under each algorithm that a route can choose.
+fn strength(plan: &Plan, params: &[ParamSpec], uses: &[Use]) -> StrengthPlan {
+    let worth = |params: &[ParamSpec]| coverage::strength(&coverage::covered(plan, params), uses);
+    let chosen = plan.proofs.iter().flat_map(coverage::tags).find_map(|tag| match &tag.scheme {
+        Scheme::Digest(Algorithms::Param(index))
+        | Scheme::Hmac { algorithms: Algorithms::Param(index), .. } => Some(*index),
+        _ => None,
+    });
+    let by_algorithm = chosen.and_then(|index| {
+        let ParamKind::Choice(words) = &params.get(index)?.kind else { return None };
+        let worth = |word: &String| {
+            let mut params = params.to_vec();
+            if let Some(spec) = params.get_mut(index) {
+                spec.kind = ParamKind::Choice(vec![word.clone()]);
+            }
+            (word.clone(), worth(&params))
+        };
+        Some((index, words.iter().map(worth).collect()))
+    });
+    StrengthPlan { least: worth(params), by_algorithm }
 }
 
 /// A question that has a request of its own, and so names of its own.
