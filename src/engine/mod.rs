@@ -10,6 +10,7 @@ pub mod encoding;
 pub mod event;
 pub mod exchange;
 pub mod form;
+pub mod http_signature;
 pub mod inbound;
 pub mod json;
 pub mod jws;
