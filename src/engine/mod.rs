@@ -14,6 +14,7 @@ pub mod event;
 pub mod exchange;
 pub mod form;
 mod guard;
+pub mod http_signature;
 pub mod inbound;
 pub mod json;
 pub mod jws;
