@@ -7,14 +7,17 @@ use crate::engine::certificate;
 use crate::engine::cipher::Opener;
 use crate::engine::digest::{HashAlgorithm, Hmacer};
 use crate::engine::event::{Proven, Strength};
+use crate::engine::http_signature::Origin;
+use crate::engine::jws;
 use crate::engine::net::Network;
 use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
 use crate::engine::plan::{
-    Algorithms, ExchangePlan, Expr, KeySource, Plan, Proof, Ref, ReplyPlan, Scheme, TagProof,
+    Algorithms, ExchangePlan, Expr, Freshness, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, Limit, Plan, Proof, Ref, ReplyPlan, Scheme, TagProof,
 };
 use crate::engine::proof::{
     Alternative, BoundConfirm, BoundDecrypt, BoundProof, BoundTag, FromCertificate, How,
 };
+use crate::engine::token::{BoundHttpSignature, BoundJws, TokenKeys, Verifier};
 use crate::engine::secret::Secret;
 use crate::engine::signature::{PublicKey, SignatureAlgorithm};
 use crate::engine::step;
@@ -137,7 +140,11 @@ pub(crate) fn bind(
         let text = params.get(index)?.first()?.expose();
         std::str::from_utf8(text).ok()?.parse().ok()
     };
-    let max_ages = plan.fresh.iter().map(|fresh| seconds(fresh.max_age)).collect();
+    let max_age = |fresh: &Freshness| match fresh.limit {
+        Limit::Within(index) => seconds(index),
+        Limit::Ahead | Limit::Behind => None,
+    };
+    let max_ages = plan.fresh.iter().map(max_age).collect();
     let keys = key_names(&proofs);
     let needs = variant.needs.clone();
     let strength = variant.strength.with(&params);
@@ -249,6 +256,8 @@ impl Binder<'_> {
                     proven: proven("source", name, Strength::Weak),
                 })
             }
+            Proof::HttpSignature(plan) => self.http_signature(plan).map(BoundProof::HttpSignature),
+            Proof::Jws(plan) => self.jws(plan).map(BoundProof::Jws),
             Proof::Token { place, secret } => {
                 let values = self.keys(secret)?.into_iter();
                 let values = values
@@ -345,6 +354,68 @@ impl Binder<'_> {
         Ok(Some(Alternative { proven, how: How::Certificate(Box::new(from)) }))
     }
 
+    fn jws(&self, plan: &JwsPlan) -> Result<BoundJws, BindError> {
+        let kind = plan.algorithm.as_str();
+        let strength = if plan.bearer { Strength::Weak } else { Strength::Strong };
+        let keys = match &plan.key {
+            JwsKey::Param(key) => {
+                let mut verifiers = Vec::new();
+                for (name, text) in self.keys(key)? {
+                    let verifier = match plan.algorithm.scheme() {
+                        jws::Scheme::Hmac(algorithm) => {
+                            Verifier::Hmac(Box::new(Hmacer::new(algorithm, text.expose())))
+                        }
+                        jws::Scheme::Signature(algorithm) => Verifier::Signature(
+                            PublicKey::from_text(algorithm, text.expose())
+                                .map_err(|expected| self.fault(key, expected))?,
+                        ),
+                    };
+                    verifiers.push((verifier, proven(kind, name, strength)));
+                }
+                TokenKeys::Known(verifiers)
+            }
+            JwsKey::Set(exchange) => {
+                let name = self.exchanges.get(*exchange).map_or("", |exchange| &exchange.name);
+                TokenKeys::Set(*exchange, proven(kind, name.to_owned(), strength))
+            }
+            JwsKey::X5c { roots, names } => {
+                let values = self.params.get(*roots).map_or(&[][..], Vec::as_slice);
+                let trust = certificate::Trust::from_pem(values.iter().map(Secret::expose), [])
+                    .map_err(|expected| self.error(*roots, expected))?;
+                let name = self.specs.get(*roots).map_or("", |spec| &spec.name).to_owned();
+                TokenKeys::Chain(Box::new((trust, names.clone())), proven(kind, name, strength))
+            }
+        };
+        Ok(BoundJws { token: plan.token.clone(), algorithm: plan.algorithm, keys })
+    }
+
+    fn http_signature(&self, plan: &HttpSignaturePlan) -> Result<BoundHttpSignature, BindError> {
+        let text = |index: usize| {
+            let value = self.params.get(index)?.first()?;
+            std::str::from_utf8(value.expose()).ok()
+        };
+        let origin = text(plan.origin).and_then(Origin::parse).ok_or_else(|| {
+            self.error(plan.origin, "expected scheme and host: https://pay.example.com".to_owned())
+        })?;
+        let max_age = plan.max_age.and_then(|index| text(index)?.parse().ok());
+        let mut keys = Vec::new();
+        for (name, key) in self.keys(&plan.key)? {
+            let (verifier, kind) = match plan.algorithm {
+                None => {
+                    let hmacer = Hmacer::new(HashAlgorithm::Sha256, key.expose());
+                    (Verifier::Hmac(Box::new(hmacer)), "http-signature-hmac-sha256")
+                }
+                Some(algorithm) => {
+                    let key = PublicKey::from_text(algorithm, key.expose())
+                        .map_err(|expected| self.fault(&plan.key, expected))?;
+                    (Verifier::Signature(key), algorithm.as_str())
+                }
+            };
+            keys.push((verifier, proven(kind, name, Strength::Strong)));
+        }
+        Ok(BoundHttpSignature { plan: plan.clone(), origin, max_age, keys })
+    }
+
     fn networks(&self, index: usize) -> Vec<Network> {
         // Each has been checked as a value of its parameter.
         let values = self.params.get(index).map_or(&[][..], Vec::as_slice);
@@ -438,6 +509,10 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
         match proof {
             BoundProof::Basic { proven, .. } | BoundProof::Source { proven, .. } => add(&proven.key),
             BoundProof::Confirm(confirm) => add(&confirm.proven.key),
+            BoundProof::HttpSignature(bound) => {
+                bound.keys.iter().for_each(|(_, proven)| add(&proven.key));
+            }
+            BoundProof::Jws(bound) => bound.keys.proven().for_each(|proven| add(&proven.key)),
             BoundProof::Token { values, .. } => {
                 values.iter().for_each(|(_, proven)| add(&proven.key));
             }

@@ -37,6 +37,7 @@ pub(crate) mod sign;
 pub mod signature;
 mod step;
 pub mod time;
+mod token;
 pub mod value;
 pub mod verdict;
 pub mod xml;

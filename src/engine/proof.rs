@@ -20,6 +20,7 @@ use crate::engine::reason::{Reason, Reject};
 use crate::engine::scope::{Scope, walk};
 use crate::engine::secret::Secret;
 use crate::engine::signature::{PublicKey, SignatureAlgorithm};
+use crate::engine::token::{self, BoundHttpSignature, BoundJws};
 use crate::engine::value::Value;
 
 /// Events of one batch.
@@ -66,6 +67,8 @@ pub(crate) enum BoundProof {
     Confirm(BoundConfirm),
     Decrypt(BoundDecrypt),
     FirstPresent(Vec<BoundTag>),
+    HttpSignature(BoundHttpSignature),
+    Jws(BoundJws),
     Source { networks: Vec<Network>, proxies: Vec<Network>, proven: Proven },
     Tag(BoundTag),
     Token { place: Expr, values: Vec<(Secret, Proven)> },
@@ -201,6 +204,8 @@ fn check_one<'s>(
             proven.clone()
         }
         BoundProof::Token { place, values } => check_token(place, values, scope)?,
+        BoundProof::HttpSignature(bound) => token::check_http_signature(bound, scope)?,
+        BoundProof::Jws(bound) => token::check_jws(bound, proving, scope)?,
         BoundProof::Source { networks, proxies, proven } => {
             let reading = scope.reading;
             let client =

@@ -22,6 +22,8 @@ const FORWARDED_LINES_MAX: usize = 16;
 
 /// What the rule declares, found. Still unproved.
 pub(crate) struct Reading<'a> {
+    /// As it came, for signatures over the message itself.
+    pub(crate) inbound: Inbound<'a>,
     pub(crate) target: &'a str,
     pub(crate) body: &'a [u8],
     pub(crate) peer: Option<IpAddr>,
@@ -60,6 +62,7 @@ pub(crate) fn read<'a>(
     let headers =
         plan.headers.iter().map(|header| read_header(header, inbound)).collect::<Result<_, _>>()?;
     Ok(Reading {
+        inbound: *inbound,
         target: inbound.target,
         body: inbound.body,
         peer: inbound.remote_addr,

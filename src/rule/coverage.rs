@@ -6,9 +6,10 @@ use std::collections::HashSet;
 
 use crate::engine::cipher::Cipher;
 use crate::engine::event::Strength;
+use crate::engine::http_signature::Component;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    Check, Expr, FieldPlace, Guard, PartKind, PathStep, Plan, Proof, Ref, Scheme, SetOf, SetPlan,
+    Check, Expr, FieldPlace, Guard, HttpSignaturePlan, PartKind, PathStep, Plan, Proof, Ref, Scheme, SetOf, SetPlan,
     TagProof,
 };
 use crate::rule::compile::event::Use;
@@ -74,6 +75,8 @@ pub(crate) fn tags(proof: &Proof) -> &[TagProof] {
         Proof::Basic { .. }
         | Proof::Confirm { .. }
         | Proof::Decrypt { .. }
+        | Proof::HttpSignature(_)
+        | Proof::Jws(_)
         | Proof::Source { .. }
         | Proof::Token { .. } => &[],
     }
@@ -117,6 +120,19 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
                 covered.places.push((answer, by));
                 covered.places.extend(vouches.iter().map(|expr| (expr.source.clone(), by)));
             }
+            Proof::HttpSignature(signature) => {
+                let by =
+                    By { kind: "http-signature", strength: Strength::Strong, notices: true };
+                covered.places.extend(signed_places(signature, plan).map(|place| (place, by)));
+            }
+            Proof::Jws(token) => {
+                let kind = token.algorithm.as_str();
+                let by = By { kind, strength: Strength::Strong, notices: true };
+                covered.places.push((Ref::Claims, by));
+                if token.bearer {
+                    covered.senders.push(sender(kind));
+                }
+            }
             Proof::Basic { .. } => covered.senders.push(sender("basic")),
             Proof::Source { .. } => covered.senders.push(sender("source")),
             Proof::Token { .. } => covered.senders.push(sender("token")),
@@ -124,6 +140,33 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
     }
     covered.add_equals(&plan.guards);
     covered
+}
+
+/// The places that a signature over the message covers.
+fn signed_places(
+    signature: &HttpSignaturePlan,
+    plan: &Plan,
+) -> impl Iterator<Item = Ref> {
+    let mut places = Vec::new();
+    for component in &signature.components {
+        match component {
+            Component::RequestTarget | Component::TargetUri => places.push(Ref::Target),
+            Component::Path => places.push(Ref::Path),
+            Component::Field(name) => {
+                let known = plan.request.headers.iter().position(|header| header.name == *name);
+                places.extend(known.map(Ref::Header));
+                if name == "content-digest" {
+                    places.push(Ref::Body);
+                }
+            }
+            Component::Authority
+            | Component::Method
+            | Component::Query
+            | Component::QueryParam(_)
+            | Component::Scheme => {}
+        }
+    }
+    places.into_iter()
 }
 
 fn by(tag: &TagProof, params: &[ParamSpec]) -> By {

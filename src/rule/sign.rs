@@ -38,6 +38,7 @@ pub fn sign(
     let tags = request.encode().with(|inbound| bound.sign(inbound, now.unwrap_or(0)));
     for signed in tags.map_err(|_| SignError::Incomplete)? {
         match signed {
+            Signed::OnlyTheGateway => return Err(SignError::OnlyTheGateway),
             Signed::Authorization(credentials) => {
                 if let Some(found) = request.header_mut("authorization") {
                     *found = credentials.into_bytes();

@@ -18,7 +18,7 @@ use crate::engine::reason::Reason;
 pub use event::{AmountFact, Case, EventPlan, Facts, Instant, Outcome, StatusRule, TestGuard};
 pub use exchange::{AnswerFormat, Auth, ExchangeBody, ExchangePlan};
 pub use proof::{
-    Algorithms, KeySource, Missing, Order, Part, PartKind, Proof, Render, Scheme, SetOf, SetPlan,
+    Algorithms, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, Missing, Order, Part, PartKind, Proof, Render, Scheme, SetOf, SetPlan,
     TagProof,
 };
 pub use request::{
@@ -175,9 +175,19 @@ pub enum Escape {
 pub struct Freshness {
     /// The time.
     pub time: Instant,
-    /// The parameter that says how many seconds it may be away, in both directions; not configured:
-    /// not checked.
-    pub max_age: usize,
+    /// How near.
+    pub limit: Limit,
+}
+
+/// How near a time must be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// It must not have come yet.
+    Ahead,
+    /// It must have come.
+    Behind,
+    /// As many seconds away as the parameter says, in both directions; not configured: not checked.
+    Within(usize),
 }
 
 /// What is packed in the request.

@@ -307,7 +307,8 @@ fn open_early(plan: &mut Plan) {
             Proof::Basic { user, password } => wants(vec![user, password]),
             Proof::Decrypt { from, key, .. } => wants(vec![from, key]),
             Proof::Token { place, .. } => wants(vec![place]),
-            Proof::Confirm { .. } | Proof::Source { .. } => {}
+            Proof::Jws(token) => wants(vec![&token.token]),
+            Proof::Confirm { .. } | Proof::HttpSignature(_) | Proof::Source { .. } => {}
             Proof::FirstPresent(_) | Proof::Tag(_) => {
                 for tag in coverage::tags(proof) {
                     wants(tag.values());
@@ -353,6 +354,7 @@ fn tags_may_be_missing(proofs: &[Proof], request: &mut RequestPlan) {
     let tags = proofs.iter().flat_map(coverage::tags).map(|tag| &tag.tag);
     let tokens = proofs.iter().filter_map(|proof| match proof {
         Proof::Token { place, .. } => Some(place),
+        Proof::Jws(token) => Some(&token.token),
         _ => None,
     });
     for place in tags.chain(tokens) {

@@ -4,7 +4,7 @@ use crate::engine::charset::Charset;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
     BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
-    Instant, PairKey, Pairs, RequestCharset, RequestPlan,
+    Instant, Limit, PairKey, Pairs, RequestCharset, RequestPlan,
 };
 use crate::engine::reason::Reason;
 use crate::engine::time::TimeFormat;
@@ -235,10 +235,18 @@ pub(super) fn fresh(root: &Node, choices: &Choices<'_>, names: &mut Names<'_>) -
             continue;
         }
         let time = node.get("time").and_then(|node| names.expr(node));
-        let max_age = node.get("max_age").and_then(|node| names.param(node, "seconds"));
+        let limit = match (node.get("max_age"), node.get("must_be").and_then(Node::as_text)) {
+            (Some(node), None) => names.param(node, "seconds").map(Limit::Within),
+            (None, Some("ahead")) => Some(Limit::Ahead),
+            (None, Some(_)) => Some(Limit::Behind),
+            _ => {
+                names.problems.add(node.place, "expected either `max_age` or `must_be`");
+                None
+            }
+        };
         let format = time_format(node, names.problems);
-        if let (Some(value), Some(max_age)) = (time, max_age) {
-            all.push(Freshness { time: Instant { value, format }, max_age });
+        if let (Some(value), Some(limit)) = (time, limit) {
+            all.push(Freshness { time: Instant { value, format }, limit });
         }
     }
     all

@@ -409,6 +409,8 @@ impl Breeder<'_> {
                 Proof::Confirm { .. }
                 | Proof::Decrypt { .. }
                 | Proof::FirstPresent(_)
+                | Proof::HttpSignature(_)
+                | Proof::Jws(_)
                 | Proof::Tag(_) => {}
             }
         }

@@ -189,7 +189,15 @@ pub(super) static FRESH: Shape = Shape {
         UNIT_OF_TIME,
         FORMAT_OF_TIME,
         OFFSET_OF_TIME,
-        Key::required("max_age", REFERENCE, "A parameter: seconds it may be away, both ways."),
+        Key::optional("max_age", REFERENCE, "A parameter: seconds it may be away, both ways."),
+        Key::optional(
+            "must_be",
+            Kind::Choice(&[
+                ("ahead", "it must not have come yet: the end of a token"),
+                ("behind", "it must have come, give or take a minute: its beginning"),
+            ]),
+            "Instead of `max_age`.",
+        ),
         Key::optional("only", ONLY, ONLY_DOC),
     ],
 };
