@@ -514,6 +514,10 @@ async fn a_question_that_is_refused_is_no_failure_of_the_host() {
     }
     assert_eq!(asker.ended("refused_address"), 6);
     assert_eq!(asker.ask(&plain("/")).await, given(200, "OK"));
+    for _ in 0..6 {
+        asker.ask(&get("https://localhost/")).await;
+    }
+    assert_eq!(asker.ended("refused_address"), 12, "{}", all(&asker));
 }
 
 #[tokio::test]
