@@ -12,15 +12,16 @@ use crate::engine::jws;
 use crate::engine::net::Network;
 use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
 use crate::engine::plan::{
-    Algorithms, ExchangePlan, Expr, Freshness, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, Limit, Plan, Proof, Ref, ReplyPlan, Scheme, TagProof,
+    Algorithms, ExchangePlan, Expr, Freshness, HttpSignaturePlan, JwsKey, JwsPlan, KeySource,
+    Limit, Plan, Proof, Ref, ReplyPlan, Scheme, TagProof,
 };
 use crate::engine::proof::{
     Alternative, BoundConfirm, BoundDecrypt, BoundProof, BoundTag, FromCertificate, How,
 };
-use crate::engine::token::{BoundHttpSignature, BoundJws, TokenKeys, Verifier};
 use crate::engine::secret::Secret;
 use crate::engine::signature::{PublicKey, SignatureAlgorithm};
 use crate::engine::step;
+use crate::engine::token::{BoundHttpSignature, BoundJws, TokenKeys, Verifier};
 
 /// A compiled rule: its parameters, and a plan for each way that choices among them can turn out.
 #[derive(Clone, Debug)]
@@ -125,9 +126,10 @@ pub(crate) fn bind(
         }
     }
     let mut tag_of = |reply: &ReplyPlan| match reply {
-        ReplyPlan::Made(body) => body.tag.as_ref().and_then(|tag| {
-            binder.tag(tag).inspect_err(|error| errors.push(error.clone())).ok()
-        }),
+        ReplyPlan::Made(body) => body
+            .tag
+            .as_ref()
+            .and_then(|tag| binder.tag(tag).inspect_err(|error| errors.push(error.clone())).ok()),
         ReplyPlan::Fixed(_) | ReplyPlan::Relayed(_) => None,
     };
     let reply_tag = tag_of(&plan.replies.accepted);
@@ -331,8 +333,10 @@ impl Binder<'_> {
         tag: &TagProof,
         algorithm: SignatureAlgorithm,
     ) -> Result<Option<Alternative>, BindError> {
-        let Scheme::Signature { key: KeySource::Certificate { exchange, roots, intermediates, common_name }, .. } =
-            &tag.scheme
+        let Scheme::Signature {
+            key: KeySource::Certificate { exchange, roots, intermediates, common_name },
+            ..
+        } = &tag.scheme
         else {
             return Ok(None);
         };
@@ -342,7 +346,7 @@ impl Binder<'_> {
         };
         let intermediates = intermediates.map_or_else(Vec::new, texts);
         let trust = certificate::Trust::from_pem(texts(*roots), intermediates)
-        .map_err(|expected| self.error(*roots, expected))?;
+            .map_err(|expected| self.error(*roots, expected))?;
         let from = FromCertificate {
             exchange: *exchange,
             algorithm,
@@ -507,7 +511,9 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
     };
     for proof in proofs {
         match proof {
-            BoundProof::Basic { proven, .. } | BoundProof::Source { proven, .. } => add(&proven.key),
+            BoundProof::Basic { proven, .. } | BoundProof::Source { proven, .. } => {
+                add(&proven.key)
+            }
             BoundProof::Confirm(confirm) => add(&confirm.proven.key),
             BoundProof::HttpSignature(bound) => {
                 bound.keys.iter().for_each(|(_, proven)| add(&proven.key));

@@ -9,11 +9,7 @@ use crate::engine::scope::Scope;
 const CLOCKS_APART_MAX: i64 = 60;
 
 /// Checks every guard of that phase, and whether test money has come to a route for it.
-pub(crate) fn check_all<'s>(
-    plan: &'s Plan,
-    phase: Phase,
-    scope: Scope<'s>,
-) -> Result<(), Reject> {
+pub(crate) fn check_all<'s>(plan: &'s Plan, phase: Phase, scope: Scope<'s>) -> Result<(), Reject> {
     for guard in plan.guards.iter().filter(|guard| guard.phase == phase) {
         check(guard, scope)?;
     }

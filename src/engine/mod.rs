@@ -115,12 +115,7 @@ impl Bound {
 
     /// Judges one inbound, with what the gateway has answered so far. Where the verdict is a
     /// question, ask it and judge again with the answer added.
-    pub fn judge(
-        &self,
-        inbound: &Inbound<'_>,
-        now: UnixSeconds,
-        answers: &[Answered],
-    ) -> Verdict {
+    pub fn judge(&self, inbound: &Inbound<'_>, now: UnixSeconds, answers: &[Answered]) -> Verdict {
         match self.accept(inbound, now, answers) {
             Ok(accepted) => Verdict::Accepted(accepted),
             Err(Stop::Ask(exchange)) => Verdict::Ask(*exchange),
@@ -146,8 +141,7 @@ impl Bound {
         if let Some(answer) = reply::question(plan, tags, unproved, scope)? {
             return Ok(answer);
         }
-        let verified =
-            proof::check(proof::Proving { plan, proofs, max_ages, answers }, scope)?;
+        let verified = proof::check(proof::Proving { plan, proofs, max_ages, answers }, scope)?;
         if let Some(answer) = reply::question(plan, tags, proved, verified.scope())? {
             return Ok(answer);
         }

@@ -173,7 +173,10 @@ fn is_url(bytes: &[u8]) -> bool {
     let rest = bytes.strip_prefix(b"https://").or_else(|| bytes.strip_prefix(b"http://"));
     rest.is_some_and(|rest| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(byte);
-        !rest.is_empty() && !rest.starts_with(b"/") && !rest.ends_with(b"/") && rest.iter().all(plain)
+        !rest.is_empty()
+            && !rest.starts_with(b"/")
+            && !rest.ends_with(b"/")
+            && rest.iter().all(plain)
     })
 }
 

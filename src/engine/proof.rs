@@ -149,9 +149,9 @@ pub(crate) fn check<'s>(proving: Proving<'s>, scope: Scope<'s>) -> Result<Verifi
         }
     }
     guard::check_all(plan, Phase::Asked, scope)?;
-    let all_proved = items.as_ref().is_some_and(|items| {
-        !items.is_empty() && items.iter().all(|item| !item.proven.is_empty())
-    });
+    let all_proved = items
+        .as_ref()
+        .is_some_and(|items| !items.is_empty() && items.iter().all(|item| !item.proven.is_empty()));
     if proven.is_empty() && !all_proved {
         return Err(no_proof().into());
     }
@@ -335,10 +335,8 @@ fn tags_of<'s>(tag: &'s Expr, scope: Scope<'s>) -> Vec<Cow<'s, [u8]>> {
         }
     };
     let stepped = |value: Cow<'s, [u8]>| {
-        let end = tag
-            .steps
-            .iter()
-            .try_fold(value, |value, step| crate::engine::step::apply(step, value));
+        let end =
+            tag.steps.iter().try_fold(value, |value, step| crate::engine::step::apply(step, value));
         // No encoding reads this, so it counts as malformed.
         end.unwrap_or(Cow::Borrowed(b"?"))
     };

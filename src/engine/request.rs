@@ -257,7 +257,11 @@ fn read_header<'a>(header: &Header, inbound: &Inbound<'a>) -> Result<ValueReadin
         let parts = header.pairs.as_ref().map_or(0, |pairs| pairs.keys.len());
         return Ok(ValueReading { value: None, parts: vec![Vec::new(); parts] });
     };
-    if header.pattern.as_ref().is_some_and(|pattern: &std::sync::Arc<Pattern>| !pattern.matches(value)) {
+    if header
+        .pattern
+        .as_ref()
+        .is_some_and(|pattern: &std::sync::Arc<Pattern>| !pattern.matches(value))
+    {
         return reject(header.otherwise);
     }
     let parts = match &header.pairs {

@@ -134,11 +134,7 @@ mod tests {
             (Step::Escape(Escape::Percent), "a b/&", Some("a%20b%2F%26")),
             (Step::Escape(Escape::Xml), "<a b='&'>", Some("&lt;a b=&apos;&amp;&apos;&gt;")),
             (Step::Escape(Escape::Xml), "\u{1}", None),
-            (
-                Step::Digest(HashAlgorithm::Md5),
-                "",
-                Some("d41d8cd98f00b204e9800998ecf8427e"),
-            ),
+            (Step::Digest(HashAlgorithm::Md5), "", Some("d41d8cd98f00b204e9800998ecf8427e")),
         ];
         for (step, text, want) in cases {
             assert_eq!(run(&step, text).as_deref(), want, "{step:?} {text:?}");

@@ -87,7 +87,9 @@ pub(crate) fn check(
     let found = sets.iter().find_map(|set| of_set(set)).or_else(|| of_parts(tag, plan, params));
     match (found, &tag.ambiguous) {
         (None, None) => {}
-        (None, Some(_)) => problems.add(place, "`ambiguous` where there is one reading only: remove it"),
+        (None, Some(_)) => {
+            problems.add(place, "`ambiguous` where there is one reading only: remove it")
+        }
         (Some(message), None) => {
             let help = "give the parts patterns that leave one way to cut the joined text, \
                         for example `pattern: '[^:]+'` where `:` separates them";
@@ -176,7 +178,9 @@ fn of_parts(tag: &TagProof, plan: &Plan, params: &[ParamSpec]) -> Option<String>
     let name = |index: usize| names.get(index).map_or("", String::as_str);
     match decide(&pieces) {
         Finding::Unique => None,
-        Finding::TooComplex => Some("cannot prove that these parts have one reading only".to_owned()),
+        Finding::TooComplex => {
+            Some("cannot prove that these parts have one reading only".to_owned())
+        }
         Finding::Ambiguous { left, right, example } => Some(format!(
             "the boundary between `{}` and `{}` can move: `{}` has two readings",
             name(left.min(right)),
@@ -202,7 +206,8 @@ fn facts_are_patterned(
     uses: &[Use],
     problems: &mut Problems,
 ) {
-    let in_parts = |place: &Ref| tag.values().into_iter().flat_map(Expr::places).any(|p| p == place);
+    let in_parts =
+        |place: &Ref| tag.values().into_iter().flat_map(Expr::places).any(|p| p == place);
     for Use { fact, place, expr } in uses {
         for found in expr.places() {
             let patterned = match found {
@@ -224,8 +229,10 @@ fn facts_are_patterned(
                     _ => false,
                 });
             if concerned && !patterned {
-                let message = format!("`{}`, which `{fact}` is taken from, may be anything", expr.text);
-                let help = "its boundary can move: give it a pattern as narrow as the gateway allows";
+                let message =
+                    format!("`{}`, which `{fact}` is taken from, may be anything", expr.text);
+                let help =
+                    "its boundary can move: give it a pattern as narrow as the gateway allows";
                 problems.add_with_help(*place, message, help);
             }
         }

@@ -291,7 +291,9 @@ fn facts(node: &Node, problems: &mut Problems) -> Vec<ExpectedFact> {
             Kind::Null => Some(FactValue::Absent),
             Kind::Bool(truth) => Some(FactValue::Truth(*truth)),
             Kind::Map(_) => match (text("value"), text("currency")) {
-                (Some(value), Some(currency)) => Some(FactValue::Amount(Amount { value, currency })),
+                (Some(value), Some(currency)) => {
+                    Some(FactValue::Amount(Amount { value, currency }))
+                }
                 _ => None,
             },
             Kind::Number(_) | Kind::Text(_) => {

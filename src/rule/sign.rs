@@ -4,8 +4,8 @@
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::inbound::UnixSeconds;
-use crate::engine::params::Params;
 use crate::engine::json;
+use crate::engine::params::Params;
 use crate::engine::plan::{Expr, Pairs, PathStep, Plan, Proof, Ref, Step};
 use crate::engine::scope::{scalar_text, walk};
 use crate::engine::sign::Signed;

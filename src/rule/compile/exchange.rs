@@ -64,7 +64,11 @@ pub(super) fn exchange(name: &str, node: &Node, names: &mut Names<'_>) -> Option
     let fields = document_fields(answer_node, names);
     let exchange = ExchangePlan {
         name: Arc::from(name),
-        method: if node.get("method").and_then(Node::as_text) == Some("GET") { "GET" } else { "POST" },
+        method: if node.get("method").and_then(Node::as_text) == Some("GET") {
+            "GET"
+        } else {
+            "POST"
+        },
         url,
         hosts,
         headers,

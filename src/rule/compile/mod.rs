@@ -23,8 +23,8 @@ use crate::engine::encoding::Encoding;
 use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::plan::{
-    Algorithms, Condition, Document, ExchangePlan, Expr, PartKind, Plan, Proof, Question, QuestionAt, Raw,
-    Ref, RequestPlan, Scheme, SetOf, SetPlan,
+    Algorithms, Condition, Document, ExchangePlan, Expr, PartKind, Plan, Proof, Question,
+    QuestionAt, Raw, Ref, RequestPlan, Scheme, SetOf, SetPlan,
 };
 use crate::rule::{VariantReport, ambiguity, coverage};
 use crate::text::node::Node;
@@ -284,11 +284,11 @@ fn proofs_weak(root: &Node, choices: &Choices<'_>) -> Vec<String> {
 
 /// The sets of fields that tags are made of.
 fn sets(proofs: &[Proof]) -> impl Iterator<Item = &SetPlan> {
-    proofs.iter().flat_map(coverage::tags).flat_map(|tag| &tag.over).filter_map(|part| {
-        match &part.kind {
-            PartKind::Set(set) => Some(&**set),
-            PartKind::Value(_) => None,
-        }
+    proofs.iter().flat_map(coverage::tags).flat_map(|tag| &tag.over).filter_map(|part| match &part
+        .kind
+    {
+        PartKind::Set(set) => Some(&**set),
+        PartKind::Value(_) => None,
     })
 }
 

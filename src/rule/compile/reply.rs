@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::plan::{
-    Question, QuestionAt, ReplyBody, ReplyPlan, ReplyPlans, RequestPlan,
-};
+use crate::engine::plan::{Question, QuestionAt, ReplyBody, ReplyPlan, ReplyPlans, RequestPlan};
 use crate::engine::verdict::Reply;
 use crate::rule::compile::condition::condition_of;
 use crate::rule::compile::event::EventCompiler;
@@ -88,11 +86,8 @@ pub(super) fn question(
         let help = "`when: { field.PREREQUEST: '1' }`, or a `request` of its own";
         events.names.problems.add_with_help(node.place, "when is this a question?", help);
     }
-    let at = if flag(node, "proved") {
-        QuestionAt::Proved(when?)
-    } else {
-        QuestionAt::Unproved(when?)
-    };
+    let at =
+        if flag(node, "proved") { QuestionAt::Proved(when?) } else { QuestionAt::Unproved(when?) };
     finish(node, at, choices, events)
 }
 

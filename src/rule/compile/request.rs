@@ -183,10 +183,7 @@ fn pairs(node: &Node, problems: &mut Problems) -> Option<Pairs> {
 }
 
 /// The payloads of this variant: of those with the same name, the first that applies.
-pub(super) fn payload_nodes<'n>(
-    root: &'n Node,
-    choices: &Choices<'_>,
-) -> Vec<(String, &'n Node)> {
+pub(super) fn payload_nodes<'n>(root: &'n Node, choices: &Choices<'_>) -> Vec<(String, &'n Node)> {
     let mut found: Vec<(String, &Node)> = Vec::new();
     for node in root.get("payload").map_or(&[][..], Node::one_or_many) {
         let name = node.get("name").and_then(Node::as_text).unwrap_or("payload");

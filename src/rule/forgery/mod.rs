@@ -301,10 +301,9 @@ impl Breeder<'_> {
             for pair in values.windows(2) {
                 let [left, right] = pair else { continue };
                 let original = &self.example.request;
-                let (Some(a), Some(b)) = (
-                    sign::value_of(original, plan, left),
-                    sign::value_of(original, plan, right),
-                ) else {
+                let (Some(a), Some(b)) =
+                    (sign::value_of(original, plan, left), sign::value_of(original, plan, right))
+                else {
                     continue;
                 };
                 for (a, b) in shifts(&a, &b) {

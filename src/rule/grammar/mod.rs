@@ -122,11 +122,7 @@ static PARAM: Shape = Shape {
             ]),
             "What its values are.",
         ),
-        Key::optional(
-            "pattern",
-            Kind::Text,
-            "A regular expression that the whole value matches.",
-        ),
+        Key::optional("pattern", Kind::Text, "A regular expression that the whole value matches."),
         Key::optional("of", Kind::NonEmptyList(&Kind::Text), "The words of a choice."),
         Key::optional(
             "list",

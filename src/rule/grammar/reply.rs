@@ -57,7 +57,11 @@ pub(super) static SIGN: Shape = Shape {
     doc: "A tag over an answer.",
     exactly_one: true,
     keys: &[
-        Key::optional("digest", Kind::Map(&SIGN_DIGEST), "A plain digest, the secret among its parts."),
+        Key::optional(
+            "digest",
+            Kind::Map(&SIGN_DIGEST),
+            "A plain digest, the secret among its parts.",
+        ),
         Key::optional("hmac", Kind::Map(&SIGN_HMAC), "HMAC under the first value of a key."),
     ],
 };
