@@ -51,8 +51,7 @@ impl Desk {
     /// way will: it comes from the gateway.
     pub(super) fn turn(&self, key: Key, refresh: bool, now: Instant) -> Turn<'_> {
         let mut state = self.state();
-        let kept =
-            if refresh { state.cache.renewed(key, now) } else { state.cache.get(key, now) };
+        let kept = if refresh { state.cache.renewed(key, now) } else { state.cache.get(key, now) };
         if let Some(given) = kept {
             return Turn::Kept(given);
         }
