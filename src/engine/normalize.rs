@@ -44,7 +44,7 @@ fn say<'s>(
     proofs: Vec<Proven>,
     identity: &Identity<'_>,
 ) -> Result<Event, Reject> {
-    let EventPlan { outcome, test, dedupe, unsigned } = &plan.event;
+    let EventPlan { outcome, test, unsigned } = &plan.event;
     let (status, facts, may_credit) = outcome_of(outcome, scope)?;
     let test = test.as_ref().map(|test| guard::is_test(test, scope)).transpose()?;
     let money = |fact: Option<&'s _>| fact.map_or(Ok(None), |fact| amount(fact, scope));
@@ -75,7 +75,7 @@ fn say<'s>(
     }
     let account = fact(scope.first_text(&facts.account)?, "event.account")?;
     Ok(Event {
-        id: id(identity.gateway, account.as_deref(), dedupe, scope)?,
+        id: id(identity.gateway, account.as_deref(), &facts.dedupe, scope)?,
         gateway: Arc::clone(identity.gateway),
         event_id: fact(scope.first_text(&facts.event_id)?, "event.event_id")?,
         raw_type: fact(scope.first_text(&facts.raw_type)?, "event.raw_type")?,
