@@ -337,3 +337,13 @@ fn a_case_may_be_told_from_others_by_values_of_its_own() {
     assert_eq!(with(", dedupe: field.sum"), id_of_the_example(&by_sum));
     assert_ne!(with(", dedupe: field.sum"), with(""));
 }
+
+#[test]
+fn a_callback_that_nothing_tells_from_others_is_refused() {
+    // There, but empty: what all callbacks without a note would have in common.
+    let text = acme().replace("dedupe: field.order", "dedupe: payload.note");
+    let payload = "payload: { from: field.state, as: form }\nevent:";
+    let text = text.replace("event:", payload);
+    let found = compile("acme.yaml", &text).err().expect("no id").render(&text);
+    assert!(found.contains("field_missing (event.dedupe)"), "{found}");
+}
