@@ -44,7 +44,7 @@ fn say<'s>(
     proofs: Vec<Proven>,
     identity: &Identity<'_>,
 ) -> Result<Event, Reject> {
-    let EventPlan { outcome, test, dedupe, unsigned } = &plan.event;
+    let EventPlan { outcome, test, unsigned } = &plan.event;
     let (status, facts, may_credit) = outcome_of(outcome, scope)?;
     let test = test.as_ref().map(|test| guard::is_test(test, scope)).transpose()?;
     let money = |fact: Option<&'s _>| fact.map_or(Ok(None), |fact| amount(fact, scope));
@@ -73,9 +73,12 @@ fn say<'s>(
     if credit && order_id.is_none() && transaction_id.is_none() {
         return Err(Reject::new(Reason::FieldMissing, "event.order_id"));
     }
+    if status != Status::Unknown && !is_told_apart(&facts.dedupe, scope)? {
+        return Err(Reject::new(Reason::FieldMissing, "event.dedupe"));
+    }
     let account = fact(scope.first_text(&facts.account)?, "event.account")?;
     Ok(Event {
-        id: id(identity.gateway, account.as_deref(), dedupe, scope)?,
+        id: id(identity.gateway, account.as_deref(), &facts.dedupe, scope)?,
         gateway: Arc::clone(identity.gateway),
         event_id: fact(scope.first_text(&facts.event_id)?, "event.event_id")?,
         raw_type: fact(scope.first_text(&facts.raw_type)?, "event.raw_type")?,
@@ -160,6 +163,17 @@ fn fact(text: Option<Cow<'_, str>>, at: &str) -> Result<Option<String>, Reject> 
         }
         text => Ok(text.map(Cow::into_owned)),
     }
+}
+
+/// Whether one at least of what tells notifications apart is there. Without, all of them would be
+/// one, and all but the first be lost.
+fn is_told_apart<'s>(dedupe: &'s [Expr], scope: Scope<'s>) -> Result<bool, Reject> {
+    for expr in dedupe {
+        if scope.bytes(expr)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The same notification gives the same id: gateway, account and the rule's `dedupe` values, each

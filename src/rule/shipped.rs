@@ -3,10 +3,14 @@
 /// Gateway and text of each shipped rule, by name.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
+        ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
+        ("square", include_str!("../../rules/square.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
+        ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
     ]
 }
 

@@ -309,3 +309,41 @@ fn names_of_yaml_itself_are_no_way_around() {
     check("gateway: acme", "gateway: acme\ngateway: acme", &["acme.yaml:2:1"]);
     compiles("params:\n", "params: &p\n");
 }
+
+/// The id of the event that the first example of a rule says.
+fn id_of_the_example(text: &str) -> String {
+    let rule = compile("acme.yaml", text).unwrap_or_else(|found| panic!("{}", found.render(text)));
+    let example = &rule.examples()[0];
+    let bound = rule.bind(&example.params).expect("parameters that fit");
+    let outcome = example
+        .request
+        .encode()
+        .with(|inbound| canned::judge(&bound, inbound, example.at, &example.canned));
+    match outcome.verdict {
+        crate::engine::verdict::Verdict::Accepted(accepted) => accepted.events[0].id.clone(),
+        verdict => panic!("{verdict:?}"),
+    }
+}
+
+#[test]
+fn a_case_may_be_told_from_others_by_values_of_its_own() {
+    let status = "status: { from: field.state, map: { paid: succeeded } }";
+    let with = |own: &str| {
+        let case = format!("cases: [{{ when: {{ field.state: paid }}, status: succeeded{own} }}]");
+        id_of_the_example(&acme().replace(status, &case))
+    };
+    assert_eq!(with(""), id_of_the_example(&acme()), "the case has the values of the event");
+    let by_sum = acme().replace("dedupe: field.order", "dedupe: field.sum");
+    assert_eq!(with(", dedupe: field.sum"), id_of_the_example(&by_sum));
+    assert_ne!(with(", dedupe: field.sum"), with(""));
+}
+
+#[test]
+fn a_callback_that_nothing_tells_from_others_is_refused() {
+    // There, but empty: what all callbacks without a note would have in common.
+    let text = acme().replace("dedupe: field.order", "dedupe: payload.note");
+    let payload = "payload: { from: field.state, as: form }\nevent:";
+    let text = text.replace("event:", payload);
+    let found = compile("acme.yaml", &text).err().expect("no id").render(&text);
+    assert!(found.contains("field_missing (event.dedupe)"), "{found}");
+}
