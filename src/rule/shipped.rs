@@ -3,10 +3,15 @@
 /// Gateway and text of each shipped rule, by name.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("arca", include_str!("../../rules/arca.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
+        ("paymaster", include_str!("../../rules/paymaster.yaml")),
+        ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
+        ("payture", include_str!("../../rules/payture.yaml")),
+        ("rbs", include_str!("../../rules/rbs.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
