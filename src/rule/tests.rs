@@ -86,6 +86,18 @@ fn a_rule_that_keeps_the_laws_compiles_and_refuses_its_forgeries() {
 }
 
 #[test]
+fn the_fields_of_an_example_are_sent_in_the_charset_that_the_rule_reads() {
+    let text = acme()
+        .replace("  body: form\n", "  body: form\n  charset: windows-1251\n")
+        .replace("note: hello", "note: \"тест №1\"");
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let mut request = rule.examples()[0].request.clone();
+    let note = request.fields_mut("note").next().expect("the field");
+    assert_eq!(note, b"\xf2\xe5\xf1\xf2 \xb91");
+}
+
+#[test]
 fn law_1_everything_that_is_not_known_is_a_problem_with_its_place() {
     check(
         "title: Acme",
