@@ -309,3 +309,17 @@ fn names_of_yaml_itself_are_no_way_around() {
     check("gateway: acme", "gateway: acme\ngateway: acme", &["acme.yaml:2:1"]);
     compiles("params:\n", "params: &p\n");
 }
+
+#[test]
+fn a_placeholder_is_a_secret_only_where_somebody_has_published_what_it_signs() {
+    let text = acme();
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let mut params = rule.examples()[0].params.clone();
+    params.set("secret", vec!["secret".into()]);
+    let errors = rule.bind(&params).err().expect("no operator may configure it");
+    assert_eq!(errors[0].to_string(), "parameter `secret`: this is a placeholder, not a secret");
+    assert!(Bound::with_published_secrets(rule.compiled(), &params).is_ok());
+    params.set("secret", vec!["".into()]);
+    assert!(Bound::with_published_secrets(rule.compiled(), &params).is_err());
+}
