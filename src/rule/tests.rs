@@ -310,6 +310,73 @@ fn names_of_yaml_itself_are_no_way_around() {
     compiles("params:\n", "params: &p\n");
 }
 
+/// Acme's callbacks in batches: each item has a tag of its own.
+const BATCH: &str = r#"gateway: acme
+title: Acme
+docs: https://docs.acme.example
+params:
+  secret: { type: secret }
+request: { method: POST, body: json }
+payload: { from: body, as: json }
+each:
+  of: payload.items
+  fields:
+    item.order: { pattern: "[0-9]+" }
+    item.sum: { pattern: "[0-9.]+" }
+    item.state: { optional: true, pattern: "[a-z]+" }
+proofs:
+  - hmac:
+      algorithm: sha256
+      key: param.secret
+      over: [item.order, item.sum, { place: item.state, missing: empty }]
+      separator: ";"
+      tag: item.sign
+      encoding: hex
+event:
+  order_id: item.order
+  amount: { value: item.sum, currency: { text: EUR }, unit: major }
+  status: { from: item.state, map: { paid: succeeded } }
+  dedupe: item.order
+examples:
+  - name: two
+    params: { secret: made-up-key }
+    request:
+      body: '{"items":[
+        {"order":17,"sum":"12.50","state":"paid","sign":"b1d4f65edfce669d3ebf64db5cd6f856f20c396b0d54b017bdcc979e63b35f3a"},
+        {"order":18,"sum":"3.00","state":"paid","sign":"4feaf4e8fc444ec145c446f3cc53c98e054653b0d54c846f33f49b4f0df9e844"}]}'
+    expect: { accept: [{ order_id: "17", credit: true }, { order_id: "18", credit: true }] }
+"#;
+
+#[track_caller]
+fn check_batch(from: &str, to: &str, wanted: &str) {
+    assert!(BATCH.contains(from), "the rule has no {from:?}");
+    let text = BATCH.replace(from, to);
+    let found = match compile("acme.yaml", &text) {
+        Ok(_) => String::new(),
+        Err(problems) => problems.render(&text),
+    };
+    assert!(found.contains(wanted), "expected {wanted:?} in:\n{found}");
+    assert_eq!(found.is_empty(), wanted.is_empty(), "{found}");
+}
+
+#[test]
+fn what_items_must_look_like_decides_whether_their_parts_can_be_told_apart() {
+    check_batch("", "", "");
+    // One part may be anything and is found from both ends; two may not.
+    check_batch("    item.order: { pattern: \"[0-9]+\" }\n", "", "");
+    let loose = "    item.order: { pattern: \"[0-9]+\" }\n    item.sum: { pattern: \"[0-9.]+\" }\n";
+    check_batch(loose, "", "the boundary between `item.order` and");
+}
+
+#[test]
+fn an_item_that_looks_otherwise_is_refused() {
+    let found = "must be accepted, and was rejected: field_malformed (item.order)";
+    check_batch("item.order: { pattern: \"[0-9]+\" }", "item.order: { pattern: \"17\" }", found);
+    check_batch("item.state: { optional: true", "item.none: { optional: true", "");
+    let found = "must be accepted, and was rejected: field_missing (item.none)";
+    check_batch("item.state: { optional: true, pat", "item.none: { pat", found);
+}
+
 #[test]
 fn a_placeholder_is_a_secret_only_where_somebody_has_published_what_it_signs() {
     let text = acme();

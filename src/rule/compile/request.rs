@@ -3,7 +3,7 @@
 use crate::engine::charset::Charset;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
+    Batch, BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
     Instant, PairKey, Pairs, RequestCharset, RequestPlan,
 };
 use crate::engine::reason::Reason;
@@ -213,6 +213,12 @@ pub(super) fn document(name: &str, node: &Node, names: &mut Names<'_>) -> Option
         names.needs.insert(index);
     }
     Some(Document { name: name.to_owned(), from: from?, format, closed, fields, early: false })
+}
+
+/// The list whose items are one event each.
+pub(super) fn batch(node: &Node, names: &mut Names<'_>) -> Option<Batch> {
+    let list = names.expr(node.get("of").unwrap_or(node))?;
+    Some(Batch { list, fields: document_fields(node, names) })
 }
 
 /// What places of a document must look like.

@@ -234,6 +234,20 @@ pub(super) static PAYLOAD_FIELD: Shape = Shape {
     keys: &[Key::optional("optional", Kind::Bool, "It may be missing."), PATTERN, ELSE],
 };
 
+pub(super) static EACH: Shape = Shape {
+    name: "each",
+    doc: "A list whose items are one event each, and what these must look like.",
+    exactly_one: false,
+    keys: &[
+        Key::required("of", REFERENCE, "The list."),
+        Key::optional(
+            "fields",
+            Kind::Named(&Kind::Map(&PAYLOAD_FIELD)),
+            "Places (`item.amount`) that must look a certain way.",
+        ),
+    ],
+};
+
 pub(super) static GUARD: Shape = Shape {
     name: "guard",
     doc: "Something that must hold: one of `equal`, `among`, `holds` and `amounts`.",
