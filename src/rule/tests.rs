@@ -378,6 +378,22 @@ fn an_item_that_looks_otherwise_is_refused() {
 }
 
 #[test]
+fn what_is_empty_is_not_shown_among_the_fields() {
+    let empty = "219fcd1399c9d3127cb79973e1d46f03c14fb0a74739b4e2d2ac43532ffad4a1";
+    let text = BATCH.replace("\"state\":\"paid\",\"sign\":\"b1d4f65edfce669d3ebf64db5cd6f856f20c396b0d54b017bdcc979e63b35f3a\"",
+        &format!("\"state\":\"\",\"sign\":\"{empty}\""));
+    let text =
+        text.replace("{ order_id: \"17\", credit: true }", "{ order_id: \"17\", credit: false }");
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let bound = rule.bind(&rule.examples()[0].params).expect("binds");
+    let verdict = rule.examples()[0].request.encode().with(|inbound| bound.judge(inbound, 0, &[]));
+    let crate::engine::verdict::Verdict::Accepted(accepted) = verdict else { panic!("rejected") };
+    assert_eq!(accepted.events[0].raw, r#"{"order":"17","sum":"12.50"}"#);
+    assert_eq!(accepted.events[1].raw, r#"{"order":"18","state":"paid","sum":"3.00"}"#);
+}
+
+#[test]
 fn a_placeholder_is_a_secret_only_where_somebody_has_published_what_it_signs() {
     let text = acme();
     let rule =
