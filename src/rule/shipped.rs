@@ -7,6 +7,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
+        ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
     ]
 }
 
