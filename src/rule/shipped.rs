@@ -3,6 +3,7 @@
 /// Gateway and text of each shipped rule, by name.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("adyen", include_str!("../../rules/adyen.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
