@@ -406,3 +406,17 @@ fn a_placeholder_is_a_secret_only_where_somebody_has_published_what_it_signs() {
     params.set("secret", vec!["".into()]);
     assert!(Bound::with_published_secrets(rule.compiled(), &params).is_err());
 }
+
+#[test]
+fn a_payload_may_be_missing_only_where_the_rule_says_so() {
+    let within = "payload:\n  - { from: body, as: json }\n  - { name: note, from: payload.note, as: json }\n";
+    let broken = "must be accepted, and was rejected: payload_malformed (payload.note)";
+    check_batch("payload: { from: body, as: json }\n", within, broken);
+    let optional = within
+        .replace("as: json }\n  - { name: note,", "as: json }\n  - { name: note, optional: true,");
+    check_batch("payload: { from: body, as: json }\n", &optional, "");
+    let (from, to) = ("'{\"items\"", "'{\"note\":\"no JSON\",\"items\"");
+    let text = BATCH.replace("payload: { from: body, as: json }\n", &optional).replace(from, to);
+    let found = compile("acme.yaml", &text).err().expect("it is there").render(&text);
+    assert!(found.contains(broken), "{found}");
+}

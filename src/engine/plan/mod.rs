@@ -198,6 +198,8 @@ pub struct Document {
     pub from: Expr,
     /// As what it is read.
     pub format: Format,
+    /// It may be missing; then so are its places.
+    pub optional: bool,
     /// The only names at its top, where names are not signed.
     pub closed: Option<Closed>,
     /// What some of its places must look like.

@@ -212,7 +212,8 @@ pub(super) fn document(name: &str, node: &Node, names: &mut Names<'_>) -> Option
     if let Some(index) = closed.as_ref().and_then(|closed| closed.param) {
         names.needs.insert(index);
     }
-    Some(Document { name: name.to_owned(), from: from?, format, closed, fields, early: false })
+    let (name, optional) = (name.to_owned(), flag(node, "optional"));
+    Some(Document { name, from: from?, format, optional, closed, fields, early: false })
 }
 
 /// The list whose items are one event each.

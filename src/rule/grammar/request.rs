@@ -201,6 +201,7 @@ pub(super) static PAYLOAD: Shape = Shape {
     keys: &[
         Key::optional("name", Kind::Text, "What references call it. Default: `payload`."),
         Key::required("from", REFERENCE, "Where, and how it is unpacked: `field.data | base64`."),
+        Key::optional("optional", Kind::Bool, "It may be missing; then so are its places."),
         Key::required(
             "as",
             Kind::Choice(&[
