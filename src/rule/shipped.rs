@@ -3,6 +3,7 @@
 /// Gateway and text of each shipped rule, by name.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("adyen", include_str!("../../rules/adyen.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
@@ -17,6 +18,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("stripe", include_str!("../../rules/stripe.yaml")),
         ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
         ("wallet_one", include_str!("../../rules/wallet_one.yaml")),
+        ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
     ]
 }
 
