@@ -146,11 +146,11 @@ impl Bound {
         let room = Room::new(plan.documents.len() + plan.exchanges.len());
         let scope = Scope { reading: &reading, params, room: &room, item: None, now };
         self.open_early(scope)?;
-        if let Some(answer) = reply::question(plan, tags, unproved, scope)? {
+        if let Some(answer) = reply::question(plan, tags, unproved, scope, answers)? {
             return Ok(answer);
         }
         let verified = proof::check(proof::Proving { plan, proofs, max_ages, answers }, scope)?;
-        if let Some(answer) = reply::question(plan, tags, proved, verified.scope())? {
+        if let Some(answer) = reply::question(plan, tags, proved, verified.scope(), answers)? {
             return Ok(answer);
         }
         let identity = normalize::Identity { gateway: &self.gateway, rule_hash: &self.rule_hash };

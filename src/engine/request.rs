@@ -84,7 +84,7 @@ fn authorization<'a>(inbound: &Inbound<'a>) -> Result<Option<&'a [u8]>, Reject> 
 }
 
 /// The content type must be the rule's; it never chooses the parser. A bodiless GET has none.
-fn media_type(body: BodyKind, inbound: &Inbound<'_>) -> Result<(), Reject> {
+pub(crate) fn media_type(body: BodyKind, inbound: &Inbound<'_>) -> Result<(), Reject> {
     let wanted: &[&[u8]] = match body {
         BodyKind::Form => &[b"application/x-www-form-urlencoded"],
         BodyKind::FormOrJson => &[b"application/x-www-form-urlencoded", b"application/json"],

@@ -42,6 +42,9 @@ pub(crate) fn apply<'b>(step: &Step, bytes: Cow<'b, [u8]>) -> Option<Cow<'b, [u8
             }
             owned(Encoding::Base64UrlNoPad.decode(claims)?)
         }
+        Step::Unwrap => {
+            owned(bytes.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect())
+        }
         Step::Upper => owned(bytes.to_ascii_uppercase()),
     }
 }
@@ -116,6 +119,7 @@ mod tests {
             (Step::Decode(Encoding::Hex), "4142", Some("AB")),
             (Step::Decode(Encoding::Hex), "4", None),
             (Step::Encode(Encoding::HexUpper), "JK", Some("4A4B")),
+            (Step::Unwrap, "ab\r\ncd\n", Some("abcd")),
             (Step::Fit(3), "abcdef", Some("abc")),
             (Step::Fit(3), "a", Some("a\0\0")),
             (Step::Last(b'/'), "/pay/result.php", Some("result.php")),

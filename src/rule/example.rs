@@ -362,6 +362,9 @@ pub(crate) fn run(bound: &Bound, example: &Example, problems: &mut Problems) -> 
             if !accepted.events.is_empty() {
                 wrong("must yield no event, and does".to_owned());
             }
+            if outcome.given.len() < canned.len() {
+                wrong("did not ask all of its exchanges".to_owned());
+            }
             check_reply(&accepted, body, &mut wrong);
             None
         }

@@ -193,4 +193,12 @@ impl Rule {
     clippy::panic,
     reason = "a test that cannot go on must say where"
 )]
+mod question_tests;
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
 mod tests;

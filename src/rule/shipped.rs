@@ -12,6 +12,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
         ("payture", include_str!("../../rules/payture.yaml")),
+        ("razorpay", include_str!("../../rules/razorpay.yaml")),
         ("rbs", include_str!("../../rules/rbs.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),

@@ -132,7 +132,7 @@ impl Binder<'_> {
         algorithm: SignatureAlgorithm,
     ) -> Result<Option<Alternative>, BindError> {
         let Scheme::Signature {
-            key: KeySource::Certificate { exchange, roots, intermediates, common_name },
+            key: KeySource::Certificate { exchange, roots, intermediates, names },
             ..
         } = &tag.scheme
         else {
@@ -145,12 +145,7 @@ impl Binder<'_> {
         let intermediates = intermediates.map_or_else(Vec::new, texts);
         let trust = certificate::Trust::from_pem(texts(*roots), intermediates)
             .map_err(|expected| self.error(*roots, expected))?;
-        let from = FromCertificate {
-            exchange: *exchange,
-            algorithm,
-            trust,
-            name: certificate::Names::CommonName(common_name.clone()),
-        };
+        let from = FromCertificate { exchange: *exchange, algorithm, trust, name: names.clone() };
         let name = self.exchanges.get(*exchange).map_or("", |exchange| &exchange.name);
         let proven = proven(algorithm.as_str(), name.to_owned(), tag.strength(algorithm));
         Ok(Some(Alternative { proven, how: How::Certificate(Box::new(from)) }))

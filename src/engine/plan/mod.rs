@@ -164,6 +164,8 @@ pub enum Step {
     Strip(String),
     /// The middle part of a compact JWS, decoded. Proves nothing.
     Unjws,
+    /// Without line breaks, as around base64 in lines (RFC 2045).
+    Unwrap,
     /// ASCII letters to upper case.
     Upper,
 }

@@ -260,8 +260,8 @@ pub enum KeySource {
         roots: usize,
         /// The parameter that lists intermediates.
         intermediates: Option<usize>,
-        /// Its only common name.
-        common_name: String,
+        /// Whose certificate it must be.
+        names: Names,
     },
     /// A parameter: PEM keys or certificates.
     Param(Expr),

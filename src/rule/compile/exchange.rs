@@ -14,8 +14,16 @@ use crate::text::problem::Place;
 use crate::text::unit::parse_duration;
 
 /// Names of headers that an exchange may set.
-const HEADERS: [&str; 6] =
-    ["accept", "accept-language", "content-type", "user-agent", "x-api-key", "x-api-version"];
+const HEADERS: [&str; 8] = [
+    "accept",
+    "accept-language",
+    "authorization",
+    "content-type",
+    "revolut-api-version",
+    "user-agent",
+    "x-api-key",
+    "x-api-version",
+];
 
 /// The exchanges of this variant, by name.
 pub(super) fn nodes<'n>(root: &'n Node, choices: &Choices<'_>) -> Vec<(String, &'n Node)> {
@@ -49,6 +57,14 @@ pub(super) fn exchange(name: &str, node: &Node, names: &mut Names<'_>) -> Option
             continue;
         };
         headers.push((known, names.expr(node)?));
+    }
+    let credentials = [
+        node.get("basic"),
+        node.get("bearer"),
+        node.get("headers").and_then(|headers| headers.get("authorization")),
+    ];
+    if let Some(second) = credentials.into_iter().flatten().nth(1) {
+        names.problems.add(second.place, "credentials are given once");
     }
     let auth = match (node.get("basic"), node.get("bearer")) {
         (Some(basic), _) => Auth::Basic(

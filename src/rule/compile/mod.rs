@@ -164,7 +164,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     needs.extend(request.closed.iter().filter_map(|closed| closed.param));
     for node in root.get("questions").map_or(&[][..], Node::items) {
         if choices.apply(node) && node.get("request").is_some() {
-            questions.push(handshake(given, node, &mut needs, problems));
+            questions.push(handshake(given, node, &request, &mut needs, problems));
         }
     }
     // What is compared and what is dated must be covered too.
@@ -250,6 +250,7 @@ fn strength(plan: &Plan, params: &[ParamSpec], uses: &[Use]) -> StrengthPlan {
 fn handshake(
     given: &Given<'_>,
     node: &Node,
+    callback: &RequestPlan,
     needs: &mut BTreeSet<usize>,
     problems: &mut Problems,
 ) -> Option<Question> {
@@ -259,7 +260,7 @@ fn handshake(
     let decimals = Decimals::default();
     let uses = Vec::new();
     let mut events = EventCompiler { names: &mut names, uses, environment, decimals };
-    let question = reply::handshake(node, request, choices, &mut events);
+    let question = reply::handshake(node, request, callback, choices, &mut events);
     needs.append(&mut names.needs);
     question
 }

@@ -313,8 +313,17 @@ fn key_source(node: &Node, names: &mut Names<'_>) -> Option<KeySource> {
     };
     let roots = certificates("roots");
     let intermediates = certificates("intermediates");
-    let common_name = node.get("common_name").and_then(Node::as_text)?.to_owned();
-    Some(KeySource::Certificate { exchange: exchange?, roots: roots?, intermediates, common_name })
+    let text = |key| node.get(key).and_then(Node::as_text).map(str::to_owned);
+    let names = match (text("common_name"), text("dns_name")) {
+        (Some(name), None) => CertificateNames::CommonName(name),
+        (None, Some(name)) => CertificateNames::DnsName(name),
+        _ => {
+            let message = "whose certificate? give either `common_name` or `dns_name`";
+            names.problems.add(node.place, message);
+            return None;
+        }
+    };
+    Some(KeySource::Certificate { exchange: exchange?, roots: roots?, intermediates, names })
 }
 
 /// One algorithm, or the parameter that lists those of the route.

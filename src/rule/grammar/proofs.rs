@@ -287,7 +287,16 @@ static CERTIFICATE: Shape = Shape {
         Key::required("certificate", Kind::Text, "The exchange that fetches it."),
         Key::required("roots", REFERENCE, "A parameter of type certificate: trusted roots."),
         Key::optional("intermediates", REFERENCE, "A parameter of type certificate."),
-        Key::required("common_name", Kind::Text, "Its only common name, exactly."),
+        Key::optional(
+            "common_name",
+            Kind::Text,
+            "Its only common name, exactly, which is among its DNS names too.",
+        ),
+        Key::optional(
+            "dns_name",
+            Kind::Text,
+            "One of its DNS names, in any letter case and not as a wildcard. One of the two is given.",
+        ),
     ],
 };
 

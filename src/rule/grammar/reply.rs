@@ -95,7 +95,8 @@ pub(super) static QUESTION: Shape = Shape {
         Key::optional(
             "request",
             Kind::Map(&REQUEST),
-            "The request, where it is no callback at all: told by its method. Nothing of it is proved.",
+            "The request, where it is no callback at all: told by its method and content type. Nothing \
+             of it is proved.",
         ),
         Key::optional(
             "when",
@@ -111,6 +112,12 @@ pub(super) static QUESTION: Shape = Shape {
             "guards",
             Kind::NonEmptyList(&Kind::Map(&GUARD)),
             "What must hold, or it is refused.",
+        ),
+        Key::optional(
+            "ask",
+            Kind::Text,
+            "An exchange that must be answered first, such as a confirmation that the gateway waits \
+             for. Only where it is `proved`.",
         ),
         Key::required("reply", Kind::Map(&REPLY), "The answer."),
         Key::optional("only", ONLY, ONLY_DOC),
