@@ -39,6 +39,8 @@ pub struct Variant {
     pub choices: Vec<(usize, String)>,
     /// Indices of the parameters that this plan reads.
     pub needs: Vec<usize>,
+    /// Those of them that a verdict hangs on, and not only the words of an answer.
+    pub judges_by: Vec<usize>,
     /// The plan.
     pub plan: Arc<Plan>,
     /// What its proofs are worth for what money hangs on.
@@ -54,7 +56,7 @@ pub(crate) struct Parts {
     pub(crate) reply_tag: Option<BoundTag>,
     pub(crate) question_tags: Vec<Option<BoundTag>>,
     pub(crate) keys: Vec<String>,
-    pub(crate) needs: Vec<usize>,
+    pub(crate) judges_by: Vec<usize>,
 }
 
 /// What becomes of an empty secret. It is refused; only the breeder of forgeries wants to see what
@@ -116,8 +118,8 @@ pub(crate) fn bind(
     };
     let max_ages = plan.fresh.iter().map(|fresh| seconds(fresh.max_age)).collect();
     let keys = key_names(&proofs);
-    let needs = variant.needs.clone();
-    Ok(Parts { plan, params, proofs, max_ages, reply_tag, question_tags, keys, needs })
+    let judges_by = variant.judges_by.clone();
+    Ok(Parts { plan, params, proofs, max_ages, reply_tag, question_tags, keys, judges_by })
 }
 
 fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {

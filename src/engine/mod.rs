@@ -64,7 +64,7 @@ pub struct Bound {
     reply_tag: Option<proof::BoundTag>,
     question_tags: Vec<Option<proof::BoundTag>>,
     keys: Vec<String>,
-    needs: Vec<usize>,
+    judges_by: Vec<usize>,
 }
 
 impl Bound {
@@ -90,7 +90,7 @@ impl Bound {
             reply_tag,
             question_tags,
             keys,
-            needs,
+            judges_by,
         } = parts;
         let (gateway, rule_hash) = (rule.gateway.as_str().into(), rule.hash.as_str().into());
         Self {
@@ -103,7 +103,7 @@ impl Bound {
             reply_tag,
             question_tags,
             keys,
-            needs,
+            judges_by,
         }
     }
 

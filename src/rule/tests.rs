@@ -378,3 +378,14 @@ fn an_exchange_may_go_elsewhere_for_each_environment() {
     let found = compile("acme.yaml", &swapped).err().expect("the other host").render(&swapped);
     assert!(found.contains("asks what is not among its exchanges"), "{found}");
 }
+
+#[test]
+fn a_handshake_is_no_forgery_and_words_of_an_answer_judge_nothing() {
+    let handshake = "questions:\n  - name: whose address this is\n    request: { method: GET, body: \
+                     any }\n    reply: { template: 'I am ${param.hello}' }\nevent:\n";
+    let text = acme()
+        .replace("params:\n", "params:\n  hello: { type: text }\n")
+        .replace("event:\n", handshake)
+        .replace("params: {", "params: { hello: world,");
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+}
