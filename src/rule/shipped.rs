@@ -19,12 +19,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shipped_rule_compiles_and_refuses_hundreds_of_forgeries() {
+    fn every_shipped_rule_compiles_and_refuses_scores_of_forgeries() {
         for (gateway, text) in shipped() {
             let rule = crate::rule::compile(gateway, text);
             let rule = rule.unwrap_or_else(|problems| panic!("{}", problems.render(text)));
             assert_eq!(rule.gateway(), *gateway);
-            assert!(rule.forgeries() > 300, "{gateway}: {}", rule.forgeries());
+            assert!(rule.forgeries() > 80, "{gateway}: {}", rule.forgeries());
         }
     }
 }

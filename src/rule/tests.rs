@@ -353,7 +353,7 @@ fn an_exchange_may_go_elsewhere_for_each_environment() {
     let one = |environment: &str, host: &str| {
         format!(
             "    - only: {{ environment: {environment} }}\n      method: GET\n      url: {{ text: \
-             'https://{host}/ping' }}\n      answer: {{ as: json }}\n"
+             'https://{host}/ping' }}\n      answer: {{ as: json, fields: {{ ping.at: {{}} }} }}\n"
         )
     };
     let live = one("live", "api.acme.example");
@@ -377,6 +377,9 @@ fn an_exchange_may_go_elsewhere_for_each_environment() {
     let swapped = both.replace("environment: test,", "environment: live,");
     let found = compile("acme.yaml", &swapped).err().expect("the other host").render(&swapped);
     assert!(found.contains("asks what is not among its exchanges"), "{found}");
+    let loose = both.replace(", fields: { ping.at: {} }", "");
+    let found = compile("acme.yaml", &loose).err().expect("any answer will do").render(&loose);
+    assert!(found.contains("`live`: `{}` from the gateway (exchange 1)"), "{found}");
 }
 
 #[test]

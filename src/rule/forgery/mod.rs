@@ -4,6 +4,7 @@
 //! something else (the order of fields, one more field in the query) must be refused or change
 //! nothing: the event must be the same, but for facts that the rule itself calls unsigned.
 
+mod answers;
 mod change;
 
 use crate::engine::Bound;
@@ -72,6 +73,7 @@ pub(crate) fn breed(
     breeder.surroundings();
     breeder.times();
     breeder.keys(rule);
+    breeder.answers();
     let Breeder { accepted, tried, .. } = breeder;
     for forgery in accepted.iter().take(NAMED_MAX) {
         let message = format!("accepts a forgery of example `{}`: {forgery}", example.name);
