@@ -10,6 +10,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
+        ("viva", include_str!("../../rules/viva.yaml")),
         ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
     ]
 }
