@@ -491,3 +491,48 @@ fn a_payload_may_be_missing_only_where_the_rule_says_so() {
     let found = compile("acme.yaml", &text).err().expect("it is there").render(&text);
     assert!(found.contains(broken), "{found}");
 }
+
+#[test]
+fn an_exchange_may_go_elsewhere_for_each_environment() {
+    let one = |environment: &str, host: &str| {
+        format!(
+            "    - only: {{ environment: {environment} }}\n      method: GET\n      url: {{ text: \
+             'https://{host}/ping' }}\n      answer: {{ as: json, fields: {{ ping.at: {{}} }} }}\n"
+        )
+    };
+    let live = one("live", "api.acme.example");
+    let exchanges = format!("exchanges:\n  ping:\n{live}{}", one("test", "sandbox.acme.example"));
+    let text = acme()
+        .replace("guards:", "  - confirm: { by: ping }\nguards:")
+        .replace("event:\n", &format!("{exchanges}event:\n  test: {{ route: true }}\n"))
+        .replace("  dedupe:", "  dedupe: [field.order, ping.at]\n  #");
+    let (head, example) = text.split_once("  - name: paid").expect("an example");
+    let asked = |host: &str| {
+        let url = format!("https://{host}/ping");
+        format!("    exchanges: [{{ url: '{url}', answer: '{{\"at\":1}}' }}]\n    request:")
+    };
+    let live = example.replace("    request:", &asked("api.acme.example"));
+    let test = example
+        .replace("    request:", &asked("sandbox.acme.example"))
+        .replace("params: {", "params: { environment: test,")
+        .replace("credit: true", "credit: false");
+    let both = format!("{head}  - name: live{live}  - name: test{test}");
+    compile("acme.yaml", &both).unwrap_or_else(|problems| panic!("{}", problems.render(&both)));
+    let swapped = both.replace("environment: test,", "environment: live,");
+    let found = compile("acme.yaml", &swapped).err().expect("the other host").render(&swapped);
+    assert!(found.contains("asks what is not among its exchanges"), "{found}");
+    let loose = both.replace(", fields: { ping.at: {} }", "");
+    let found = compile("acme.yaml", &loose).err().expect("any answer will do").render(&loose);
+    assert!(found.contains("`live`: `{}` from the gateway (exchange 1)"), "{found}");
+}
+
+#[test]
+fn a_handshake_is_no_forgery_and_words_of_an_answer_judge_nothing() {
+    let handshake = "questions:\n  - name: whose address this is\n    request: { method: GET, body: \
+                     any }\n    reply: { template: 'I am ${param.hello}' }\nevent:\n";
+    let text = acme()
+        .replace("params:\n", "params:\n  hello: { type: text }\n")
+        .replace("event:\n", handshake)
+        .replace("params: {", "params: { hello: world,");
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+}

@@ -4,6 +4,7 @@
 //! something else (the order of fields, one more field in the query) must be refused or change
 //! nothing: the event must be the same, but for facts that the rule itself calls unsigned.
 
+mod answers;
 mod change;
 
 use crate::engine::Bound;
@@ -72,6 +73,7 @@ pub(crate) fn breed(
     breeder.surroundings();
     breeder.times();
     breeder.keys(rule);
+    breeder.answers();
     let Breeder { accepted, tried, .. } = breeder;
     for forgery in accepted.iter().take(NAMED_MAX) {
         let message = format!("accepts a forgery of example `{}`: {forgery}", example.name);
@@ -137,7 +139,9 @@ impl Breeder<'_> {
                     .iter()
                     .zip(self.events)
                     .all(|(found, wanted)| says_the_same(found, wanted, must));
-            if must == Must::BeRejected || !same {
+            // A handshake or question says nothing, so it forges nothing.
+            let harmless = same || accepted.events.is_empty();
+            if must == Must::BeRejected || !harmless {
                 self.accepted.push(what());
             }
         }
@@ -451,7 +455,7 @@ impl Breeder<'_> {
         let Plan { request: wanted, documents, .. } = self.bound.plan();
         let all = wanted.closed.iter().chain(documents.iter().filter_map(|one| one.closed.as_ref()));
         let closed: Vec<usize> = all.filter_map(|closed| closed.param).collect();
-        for &index in self.bound.needs().iter().filter(|index| !closed.contains(index)) {
+        for &index in self.bound.judges_by().iter().filter(|index| !closed.contains(index)) {
             let Some(spec) = rule.params.get(index) else { continue };
             let name = spec.name.as_str();
             let given = self.example.params.values(name);
