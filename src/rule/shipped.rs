@@ -5,6 +5,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
+        ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
