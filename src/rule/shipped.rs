@@ -9,6 +9,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
+        ("tbank", include_str!("../../rules/tbank.yaml")),
         ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
     ]
 }
