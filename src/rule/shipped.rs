@@ -7,6 +7,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
+        ("robokassa", include_str!("../../rules/robokassa.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
         ("tbank", include_str!("../../rules/tbank.yaml")),
