@@ -7,6 +7,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
+        ("paystack", include_str!("../../rules/paystack.yaml")),
         ("razorpay", include_str!("../../rules/razorpay.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
