@@ -3,6 +3,7 @@
 /// Gateway and text of each shipped rule, by name.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("flutterwave", include_str!("../../rules/flutterwave.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
