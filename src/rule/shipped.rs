@@ -3,6 +3,7 @@
 /// Gateway and text of each shipped rule, by name.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("coinbase_commerce", include_str!("../../rules/coinbase_commerce.yaml")),
         ("flutterwave", include_str!("../../rules/flutterwave.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
