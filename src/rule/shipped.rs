@@ -5,6 +5,8 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
+        ("coinbase_commerce", include_str!("../../rules/coinbase_commerce.yaml")),
+        ("flutterwave", include_str!("../../rules/flutterwave.yaml")),
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
@@ -13,6 +15,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paypal_ipn", include_str!("../../rules/paypal_ipn.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
+        ("paystack", include_str!("../../rules/paystack.yaml")),
         ("payture", include_str!("../../rules/payture.yaml")),
         ("razorpay", include_str!("../../rules/razorpay.yaml")),
         ("rbs", include_str!("../../rules/rbs.yaml")),
