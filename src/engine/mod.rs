@@ -68,7 +68,7 @@ pub struct Bound {
     question_tags: Vec<Option<proof::BoundTag>>,
     strength: Strength,
     keys: Vec<String>,
-    needs: Vec<usize>,
+    judges_by: Vec<usize>,
 }
 
 impl Bound {
@@ -95,7 +95,7 @@ impl Bound {
             question_tags,
             strength,
             keys,
-            needs,
+            judges_by,
         } = parts;
         let (gateway, rule_hash) = (rule.gateway.as_str().into(), rule.hash.as_str().into());
         Self {
@@ -109,7 +109,7 @@ impl Bound {
             question_tags,
             strength,
             keys,
-            needs,
+            judges_by,
         }
     }
 

@@ -347,3 +347,45 @@ fn a_callback_that_nothing_tells_from_others_is_refused() {
     let found = compile("acme.yaml", &text).err().expect("no id").render(&text);
     assert!(found.contains("field_missing (event.dedupe)"), "{found}");
 }
+
+#[test]
+fn an_exchange_may_go_elsewhere_for_each_environment() {
+    let one = |environment: &str, host: &str| {
+        format!(
+            "    - only: {{ environment: {environment} }}\n      method: GET\n      url: {{ text: \
+             'https://{host}/ping' }}\n      answer: {{ as: json }}\n"
+        )
+    };
+    let live = one("live", "api.acme.example");
+    let exchanges = format!("exchanges:\n  ping:\n{live}{}", one("test", "sandbox.acme.example"));
+    let text = acme()
+        .replace("guards:", "  - confirm: { by: ping }\nguards:")
+        .replace("event:\n", &format!("{exchanges}event:\n  test: {{ route: true }}\n"))
+        .replace("  dedupe:", "  dedupe: [field.order, ping.at]\n  #");
+    let (head, example) = text.split_once("  - name: paid").expect("an example");
+    let asked = |host: &str| {
+        let url = format!("https://{host}/ping");
+        format!("    exchanges: [{{ url: '{url}', answer: '{{\"at\":1}}' }}]\n    request:")
+    };
+    let live = example.replace("    request:", &asked("api.acme.example"));
+    let test = example
+        .replace("    request:", &asked("sandbox.acme.example"))
+        .replace("params: {", "params: { environment: test,")
+        .replace("credit: true", "credit: false");
+    let both = format!("{head}  - name: live{live}  - name: test{test}");
+    compile("acme.yaml", &both).unwrap_or_else(|problems| panic!("{}", problems.render(&both)));
+    let swapped = both.replace("environment: test,", "environment: live,");
+    let found = compile("acme.yaml", &swapped).err().expect("the other host").render(&swapped);
+    assert!(found.contains("asks what is not among its exchanges"), "{found}");
+}
+
+#[test]
+fn a_handshake_is_no_forgery_and_words_of_an_answer_judge_nothing() {
+    let handshake = "questions:\n  - name: whose address this is\n    request: { method: GET, body: \
+                     any }\n    reply: { template: 'I am ${param.hello}' }\nevent:\n";
+    let text = acme()
+        .replace("params:\n", "params:\n  hello: { type: text }\n")
+        .replace("event:\n", handshake)
+        .replace("params: {", "params: { hello: world,");
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+}

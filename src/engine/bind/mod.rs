@@ -34,6 +34,8 @@ pub struct Variant {
     pub choices: Vec<(usize, String)>,
     /// Indices of the parameters that this plan reads.
     pub needs: Vec<usize>,
+    /// Those of them that a verdict hangs on, and not only the words of an answer.
+    pub judges_by: Vec<usize>,
     /// The plan.
     pub plan: Arc<Plan>,
     /// What its proofs are worth for what money hangs on.
@@ -72,7 +74,7 @@ pub(crate) struct Parts {
     pub(crate) question_tags: Vec<Option<BoundTag>>,
     pub(crate) strength: Strength,
     pub(crate) keys: Vec<String>,
-    pub(crate) needs: Vec<usize>,
+    pub(crate) judges_by: Vec<usize>,
 }
 
 /// What becomes of an empty secret. It is refused; only the breeder of forgeries wants to see what
@@ -139,9 +141,19 @@ pub(crate) fn bind(
     };
     let max_ages = plan.fresh.iter().map(max_age).collect();
     let keys = key_names(&proofs);
-    let needs = variant.needs.clone();
+    let judges_by = variant.judges_by.clone();
     let strength = variant.strength.with(&params);
-    Ok(Parts { plan, params, proofs, max_ages, reply_tag, question_tags, strength, keys, needs })
+    Ok(Parts {
+        plan,
+        params,
+        proofs,
+        max_ages,
+        reply_tag,
+        question_tags,
+        strength,
+        keys,
+        judges_by,
+    })
 }
 
 fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {

@@ -25,11 +25,11 @@ const HEADERS: [&str; 8] = [
     "x-api-version",
 ];
 
-/// The exchanges of this variant, by name.
+/// The exchanges of this variant, by name: of several with one name, the first that applies.
 pub(super) fn nodes<'n>(root: &'n Node, choices: &Choices<'_>) -> Vec<(String, &'n Node)> {
     let entries = root.get("exchanges").map_or(&[][..], Node::entries);
-    let entries = entries.iter().filter(|(_, node)| choices.apply(node));
-    entries.map(|(key, node)| (key.text.clone(), node)).collect()
+    let applies = |node: &'n Node| node.one_or_many().iter().find(|node| choices.apply(node));
+    entries.iter().filter_map(|(key, node)| Some((key.text.clone(), applies(node)?))).collect()
 }
 
 pub(super) fn exchange(name: &str, node: &Node, names: &mut Names<'_>) -> Option<ExchangePlan> {

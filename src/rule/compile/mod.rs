@@ -153,6 +153,8 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     let event = events.event(root);
     let mut uses = std::mem::take(&mut events.uses);
     let guards_and_places = guards::guards(root, choices, &mut events);
+    let mut judges_by = events.names.needs.clone();
+    judges_by.extend(request.closed.iter().filter_map(|closed| closed.param));
     let replies = reply::replies(root, events.names);
     let mut questions = Vec::new();
     for node in root.get("questions").map_or(&[][..], Node::items) {
@@ -218,8 +220,9 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     let weak = proofs_weak(root, choices);
     let choices = choices.words.clone();
     let needs = needs.into_iter().collect();
+    let judges_by = judges_by.into_iter().collect();
     Some((
-        Variant { choices, needs, plan: Arc::new(plan), strength: strength.clone() },
+        Variant { choices, needs, judges_by, plan: Arc::new(plan), strength: strength.clone() },
         VariantReport { title, coverage, weak, strength },
     ))
 }

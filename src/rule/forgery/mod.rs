@@ -137,7 +137,9 @@ impl Breeder<'_> {
                     .iter()
                     .zip(self.events)
                     .all(|(found, wanted)| says_the_same(found, wanted, must));
-            if must == Must::BeRejected || !same {
+            // A handshake or question says nothing, so it forges nothing.
+            let harmless = same || accepted.events.is_empty();
+            if must == Must::BeRejected || !harmless {
                 self.accepted.push(what());
             }
         }
@@ -447,7 +449,7 @@ impl Breeder<'_> {
     /// Other keys, an empty key, another account.
     fn keys(&mut self, rule: &CompiledRule) {
         let request = self.example.request.clone();
-        for &index in self.bound.needs() {
+        for &index in self.bound.judges_by() {
             let Some(spec) = rule.params.get(index) else { continue };
             let name = spec.name.as_str();
             let given = self.example.params.values(name);

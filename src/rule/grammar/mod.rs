@@ -55,8 +55,9 @@ pub(super) static RULE: Shape = Shape {
         ),
         Key::optional(
             "exchanges",
-            Kind::Named(&Kind::Map(&EXCHANGE)),
-            "What may be asked of the gateway. Each answer is a place of that name.",
+            Kind::Named(&Kind::OneOrMany(&Kind::Map(&EXCHANGE))),
+            "What may be asked of the gateway. Each answer is a place of that name. Of several, as for \
+             the hosts of two environments, the first that applies.",
         ),
         Key::optional(
             "questions",
