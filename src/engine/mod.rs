@@ -74,7 +74,7 @@ pub struct Bound {
 impl Bound {
     /// Binds a rule to parameters, or says everything that is wrong with them.
     pub fn new(rule: &CompiledRule, params: &Params) -> Result<Self, Vec<BindError>> {
-        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Empty::Refused)?))
+        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Taken::Fit)?))
     }
 
     /// Binds secrets that are empty, to see what a forger makes of them.
@@ -82,7 +82,15 @@ impl Bound {
         rule: &CompiledRule,
         params: &Params,
     ) -> Result<Self, Vec<BindError>> {
-        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Empty::Taken)?))
+        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Taken::Empty)?))
+    }
+
+    /// Binds secrets that somebody has published, whatever they are.
+    pub(crate) fn with_published_secrets(
+        rule: &CompiledRule,
+        params: &Params,
+    ) -> Result<Self, Vec<BindError>> {
+        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Taken::Published)?))
     }
 
     fn from_parts(rule: &CompiledRule, parts: bind::Parts) -> Self {

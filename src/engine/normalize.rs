@@ -217,8 +217,12 @@ fn raw<'s>(wanted: &'s Raw, scope: Scope<'s>) -> Result<String, Reject> {
         Raw::Places(places) => {
             json.open();
             for (name, expr) in places {
-                // Lists and objects are written as they are, everything else as its text.
+                // Lists and objects are written as they are, everything else as its text. What is
+                // empty is not there, here as everywhere: a proof may not tell the two apart.
                 if let Some(value) = scope.value(expr) {
+                    if matches!(value, Value::Null) || value.as_text() == Some("") {
+                        continue;
+                    }
                     json.key(name);
                     json.write_value(value);
                 } else if let Some(text) = scope.text(expr)? {

@@ -13,7 +13,7 @@ use regex_automata::util::primitives::StateID;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::pattern::Pattern;
 use crate::engine::plan::{
-    Expr, Missing, PartKind, Plan, Ref, Render, SetOf, SetPlan, Step, TagProof,
+    DocumentField, Expr, Missing, PartKind, Plan, Ref, Render, SetOf, SetPlan, Step, TagProof,
 };
 use crate::rule::compile::event::Use;
 use crate::text::problem::{Place, Problems};
@@ -214,12 +214,7 @@ fn facts_are_patterned(
                 Ref::Field(index) => {
                     plan.request.fields.get(*index).is_some_and(|field| field.pattern.is_some())
                 }
-                Ref::Document(index, path) => {
-                    let document = plan.documents.get(*index);
-                    let fields = document.map_or(&[][..], |document| &document.fields);
-                    let at = Ref::Document(*index, path.clone());
-                    fields.iter().any(|field| field.at.source == at && field.pattern.is_some())
-                }
+                Ref::Document(..) | Ref::Item(_) => pattern_at(found, plan).is_some(),
                 _ => continue,
             };
             let concerned = in_parts(found)
@@ -237,6 +232,17 @@ fn facts_are_patterned(
             }
         }
     }
+}
+
+/// What a place of a document, or of the items of a batch, must look like as it is.
+fn pattern_at<'p>(place: &Ref, plan: &'p Plan) -> Option<&'p Arc<Pattern>> {
+    let fields = match place {
+        Ref::Document(index, _) => &plan.documents.get(*index)?.fields,
+        Ref::Item(_) => &plan.batch.as_ref()?.fields,
+        _ => return None,
+    };
+    let same = |field: &&DocumentField| field.at.source == *place && field.at.steps.is_empty();
+    fields.iter().find(same)?.pattern.as_ref()
 }
 
 fn piece(expr: &Expr, plan: &Plan, params: &[ParamSpec]) -> Piece {
@@ -265,16 +271,10 @@ fn piece(expr: &Expr, plan: &Plan, params: &[ParamSpec]) -> Piece {
             .headers
             .get(*header)
             .and_then(|header| header.pairs.as_ref()?.keys.get(*key)?.pattern.as_ref()),
-        Ref::Document(index, _) => {
-            let document = plan.documents.get(*index);
-            let fields = document.map_or(&[][..], |document| &document.fields);
-            let found = fields.iter().find(|field| field.at.source == expr.source);
-            found.and_then(|field| field.pattern.as_ref())
-        }
+        Ref::Document(..) | Ref::Item(_) => pattern_at(&expr.source, plan),
         Ref::Body
         | Ref::Claims
         | Ref::Decrypted
-        | Ref::Item(_)
         | Ref::Joined(_)
         | Ref::Now
         | Ref::Path

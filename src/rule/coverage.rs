@@ -284,7 +284,7 @@ impl Covered<'_> {
             }
             Ref::Item(_) => {
                 if let Some(batch) = &plan.batch {
-                    found.extend(self.of_expr(batch).into_iter().filter(|by| by.notices));
+                    found.extend(self.of_expr(&batch.list).into_iter().filter(|by| by.notices));
                 }
             }
             _ => {}

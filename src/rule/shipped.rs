@@ -3,14 +3,17 @@
 /// Gateway and text of each shipped rule, by name.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("adyen", include_str!("../../rules/adyen.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
+        ("payture", include_str!("../../rules/payture.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
         ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
+        ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
     ]
 }
 

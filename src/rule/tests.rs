@@ -389,3 +389,114 @@ fn a_handshake_is_no_forgery_and_words_of_an_answer_judge_nothing() {
         .replace("params: {", "params: { hello: world,");
     compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
 }
+
+/// Acme's callbacks in batches: each item has a tag of its own.
+const BATCH: &str = r#"gateway: acme
+title: Acme
+docs: https://docs.acme.example
+params:
+  secret: { type: secret }
+request: { method: POST, body: json }
+payload: { from: body, as: json }
+each:
+  of: payload.items
+  fields:
+    item.order: { pattern: "[0-9]+" }
+    item.sum: { pattern: "[0-9.]+" }
+    item.state: { optional: true, pattern: "[a-z]+" }
+proofs:
+  - hmac:
+      algorithm: sha256
+      key: param.secret
+      over: [item.order, item.sum, { place: item.state, missing: empty }]
+      separator: ";"
+      tag: item.sign
+      encoding: hex
+event:
+  order_id: item.order
+  amount: { value: item.sum, currency: { text: EUR }, unit: major }
+  status: { from: item.state, map: { paid: succeeded } }
+  dedupe: item.order
+examples:
+  - name: two
+    params: { secret: made-up-key }
+    request:
+      body: '{"items":[
+        {"order":17,"sum":"12.50","state":"paid","sign":"b1d4f65edfce669d3ebf64db5cd6f856f20c396b0d54b017bdcc979e63b35f3a"},
+        {"order":18,"sum":"3.00","state":"paid","sign":"4feaf4e8fc444ec145c446f3cc53c98e054653b0d54c846f33f49b4f0df9e844"}]}'
+    expect: { accept: [{ order_id: "17", credit: true }, { order_id: "18", credit: true }] }
+"#;
+
+#[track_caller]
+fn check_batch(from: &str, to: &str, wanted: &str) {
+    assert!(BATCH.contains(from), "the rule has no {from:?}");
+    let text = BATCH.replace(from, to);
+    let found = match compile("acme.yaml", &text) {
+        Ok(_) => String::new(),
+        Err(problems) => problems.render(&text),
+    };
+    assert!(found.contains(wanted), "expected {wanted:?} in:\n{found}");
+    assert_eq!(found.is_empty(), wanted.is_empty(), "{found}");
+}
+
+#[test]
+fn what_items_must_look_like_decides_whether_their_parts_can_be_told_apart() {
+    check_batch("", "", "");
+    // One part may be anything and is found from both ends; two may not.
+    check_batch("    item.order: { pattern: \"[0-9]+\" }\n", "", "");
+    let loose = "    item.order: { pattern: \"[0-9]+\" }\n    item.sum: { pattern: \"[0-9.]+\" }\n";
+    check_batch(loose, "", "the boundary between `item.order` and");
+}
+
+#[test]
+fn an_item_that_looks_otherwise_is_refused() {
+    let found = "must be accepted, and was rejected: field_malformed (item.order)";
+    check_batch("item.order: { pattern: \"[0-9]+\" }", "item.order: { pattern: \"17\" }", found);
+    check_batch("item.state: { optional: true", "item.none: { optional: true", "");
+    let found = "must be accepted, and was rejected: field_missing (item.none)";
+    check_batch("item.state: { optional: true, pat", "item.none: { pat", found);
+}
+
+#[test]
+fn what_is_empty_is_not_shown_among_the_fields() {
+    let empty = "219fcd1399c9d3127cb79973e1d46f03c14fb0a74739b4e2d2ac43532ffad4a1";
+    let text = BATCH.replace("\"state\":\"paid\",\"sign\":\"b1d4f65edfce669d3ebf64db5cd6f856f20c396b0d54b017bdcc979e63b35f3a\"",
+        &format!("\"state\":\"\",\"sign\":\"{empty}\""));
+    let text =
+        text.replace("{ order_id: \"17\", credit: true }", "{ order_id: \"17\", credit: false }");
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let bound = rule.bind(&rule.examples()[0].params).expect("binds");
+    let verdict = rule.examples()[0].request.encode().with(|inbound| bound.judge(inbound, 0, &[]));
+    let crate::engine::verdict::Verdict::Accepted(accepted) = verdict else { panic!("rejected") };
+    assert_eq!(accepted.events[0].raw, r#"{"order":"17","sum":"12.50"}"#);
+    assert_eq!(accepted.events[1].raw, r#"{"order":"18","state":"paid","sum":"3.00"}"#);
+}
+
+#[test]
+fn a_placeholder_is_a_secret_only_where_somebody_has_published_what_it_signs() {
+    let text = acme();
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let mut params = rule.examples()[0].params.clone();
+    params.set("secret", vec!["secret".into()]);
+    let errors = rule.bind(&params).err().expect("no operator may configure it");
+    assert_eq!(errors[0].to_string(), "parameter `secret`: this is a placeholder, not a secret");
+    assert!(Bound::with_published_secrets(rule.compiled(), &params).is_ok());
+    params.set("secret", vec!["".into()]);
+    assert!(Bound::with_published_secrets(rule.compiled(), &params).is_err());
+}
+
+#[test]
+fn a_payload_may_be_missing_only_where_the_rule_says_so() {
+    let within = "payload:\n  - { from: body, as: json }\n  - { name: note, from: payload.note, as: json }\n";
+    let broken = "must be accepted, and was rejected: payload_malformed (payload.note)";
+    check_batch("payload: { from: body, as: json }\n", within, broken);
+    let optional = within
+        .replace("as: json }\n  - { name: note,", "as: json }\n  - { name: note, optional: true,");
+    check_batch("payload: { from: body, as: json }\n", &optional, "");
+    let (from, to) = ("'{\"items\"", "'{\"note\":\"no JSON\",\"items\"");
+    let text = BATCH.replace("payload: { from: body, as: json }\n", &optional).replace(from, to);
+    let found = compile("acme.yaml", &text).err().expect("it is there").render(&text);
+    assert!(found.contains(broken), "{found}");
+}

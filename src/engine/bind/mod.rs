@@ -77,24 +77,27 @@ pub(crate) struct Parts {
     pub(crate) judges_by: Vec<usize>,
 }
 
-/// What becomes of an empty secret. It is refused; only the breeder of forgeries wants to see what
-/// somebody makes of it who hopes that it is taken.
+/// Which secrets are taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Empty {
-    Refused,
-    Taken,
+pub(crate) enum Taken {
+    /// Also empty ones: what a forger makes of them who hopes that ours is empty.
+    Empty,
+    /// Those that an operator may configure.
+    Fit,
+    /// Also placeholders: published test values are signed with words such as `secret`.
+    Published,
 }
 
 /// Binds a rule, or says everything that is wrong with the parameters.
 pub(crate) fn bind(
     rule: &CompiledRule,
     given: &Params,
-    empty: Empty,
+    taken: Taken,
 ) -> Result<Parts, Vec<BindError>> {
     let mut errors = unknown(rule, given);
     let mut params: Vec<Vec<Secret>> = Vec::with_capacity(rule.params.len());
     for spec in &rule.params {
-        params.push(resolve(spec, given, empty, &mut errors));
+        params.push(resolve(spec, given, taken, &mut errors));
     }
     let Some(variant) = choose(rule, &params, &mut errors) else { return Err(errors) };
     for &index in &variant.needs {
@@ -177,7 +180,7 @@ fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {
 fn resolve(
     spec: &ParamSpec,
     given: &Params,
-    empty: Empty,
+    taken: Taken,
     errors: &mut Vec<BindError>,
 ) -> Vec<Secret> {
     let error = |what| BindError { param: spec.name.clone(), what };
@@ -189,10 +192,11 @@ fn resolve(
         errors.push(error(BindFault::NotAList));
     }
     for value in values {
-        match spec.check(value) {
-            Err(BindFault::Empty) if empty == Empty::Taken => {}
-            Err(what) => errors.push(error(what)),
-            Ok(()) => {}
+        match (spec.check(value), taken) {
+            (Ok(()), _)
+            | (Err(BindFault::Empty), Taken::Empty)
+            | (Err(BindFault::Placeholder), Taken::Published) => {}
+            (Err(what), _) => errors.push(error(what)),
         }
     }
     values.to_vec()

@@ -45,13 +45,22 @@ pub struct Plan {
     /// What must hold, or the callback is not for us.
     pub guards: Vec<Guard>,
     /// The list whose items are one event each; `None`: the callback is one event.
-    pub batch: Option<Expr>,
+    pub batch: Option<Batch>,
     /// What the callback says.
     pub event: EventPlan,
     /// What is shown as the gateway's own fields.
     pub raw: Raw,
     /// What the gateway is answered.
     pub replies: ReplyPlans,
+}
+
+/// A list whose items are one event each.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The list.
+    pub list: Expr,
+    /// What some places of each item must look like.
+    pub fields: Vec<DocumentField>,
 }
 
 /// What is shown as the gateway's own fields: only what a proof covers, and no tag.
@@ -201,6 +210,8 @@ pub struct Document {
     pub from: Expr,
     /// As what it is read.
     pub format: Format,
+    /// It may be missing; then so are its places.
+    pub optional: bool,
     /// The only names at its top, where names are not signed.
     pub closed: Option<Closed>,
     /// What some of its places must look like.

@@ -146,7 +146,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     }
     let proofs_and_nodes = proofs::proofs(root, choices, &mut names);
     let fresh = request::fresh(root, choices, &mut names);
-    let batch = root.get("each").and_then(|node| names.expr(node));
+    let batch = root.get("each").and_then(|node| request::batch(node, &mut names));
     let uses = Vec::new();
     let decimals = Decimals::default();
     let mut events = EventCompiler { names: &mut names, uses, environment, decimals };

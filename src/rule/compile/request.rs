@@ -3,7 +3,7 @@
 use crate::engine::charset::Charset;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
+    Batch, BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
     Instant, Limit, PairKey, Pairs, RequestCharset, RequestPlan,
 };
 use crate::engine::reason::Reason;
@@ -209,7 +209,14 @@ pub(super) fn document(name: &str, node: &Node, names: &mut Names<'_>) -> Option
     if let Some(index) = closed.as_ref().and_then(|closed| closed.param) {
         names.needs.insert(index);
     }
-    Some(Document { name: name.to_owned(), from: from?, format, closed, fields, early: false })
+    let (name, optional) = (name.to_owned(), flag(node, "optional"));
+    Some(Document { name, from: from?, format, optional, closed, fields, early: false })
+}
+
+/// The list whose items are one event each.
+pub(super) fn batch(node: &Node, names: &mut Names<'_>) -> Option<Batch> {
+    let list = names.expr(node.get("of").unwrap_or(node))?;
+    Some(Batch { list, fields: document_fields(node, names) })
 }
 
 /// What places of a document must look like.

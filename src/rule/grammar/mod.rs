@@ -15,7 +15,7 @@ use example::EXAMPLE;
 use exchange::EXCHANGE;
 use proofs::PROOF;
 use reply::{QUESTION, REPLIES};
-use request::{FRESH, GUARD, PAYLOAD, REQUEST};
+use request::{EACH, FRESH, GUARD, PAYLOAD, REQUEST};
 
 /// A rule file.
 pub(super) static RULE: Shape = Shape {
@@ -66,7 +66,7 @@ pub(super) static RULE: Shape = Shape {
         ),
         Key::optional(
             "each",
-            REFERENCE,
+            Kind::AnyOf(&[REFERENCE, Kind::Map(&EACH)]),
             "The list whose items are one event each; `item` is the place of the one looked at.",
         ),
         Key::optional(

@@ -214,6 +214,7 @@ pub(super) static PAYLOAD: Shape = Shape {
     keys: &[
         Key::optional("name", Kind::Text, "What references call it. Default: `payload`."),
         Key::required("from", REFERENCE, "Where, and how it is unpacked: `field.data | base64`."),
+        Key::optional("optional", Kind::Bool, "It may be missing; then so are its places."),
         Key::required(
             "as",
             Kind::Choice(&[
@@ -245,6 +246,20 @@ pub(super) static PAYLOAD_FIELD: Shape = Shape {
     doc: "What a place of the payload must look like.",
     exactly_one: false,
     keys: &[Key::optional("optional", Kind::Bool, "It may be missing."), PATTERN, ELSE],
+};
+
+pub(super) static EACH: Shape = Shape {
+    name: "each",
+    doc: "A list whose items are one event each, and what these must look like.",
+    exactly_one: false,
+    keys: &[
+        Key::required("of", REFERENCE, "The list."),
+        Key::optional(
+            "fields",
+            Kind::Named(&Kind::Map(&PAYLOAD_FIELD)),
+            "Places (`item.amount`) that must look a certain way.",
+        ),
+    ],
 };
 
 pub(super) static GUARD: Shape = Shape {
