@@ -13,6 +13,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("square", include_str!("../../rules/square.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
         ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
+        ("wallet_one", include_str!("../../rules/wallet_one.yaml")),
         ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
     ]
 }

@@ -86,6 +86,40 @@ fn a_rule_that_keeps_the_laws_compiles_and_refuses_its_forgeries() {
 }
 
 #[test]
+fn the_fields_of_an_example_are_sent_in_the_charset_that_the_rule_reads() {
+    let text = acme()
+        .replace("  body: form\n", "  body: form\n  charset: windows-1251\n")
+        .replace("note: hello", "note: \"тест №1\"");
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let mut request = rule.examples()[0].request.clone();
+    let note = request.fields_mut("note").next().expect("the field");
+    assert_eq!(note, b"\xf2\xe5\xf1\xf2 \xb91");
+}
+
+#[test]
+fn a_list_of_names_is_closed_to_declared_fields_in_brackets() {
+    let closed = acme().replace("    sign: {}\n", "    sign: {}\n  closed: { names: [other] }\n");
+    let rule =
+        compile("acme.yaml", &closed).unwrap_or_else(|found| panic!("{}", found.render(&closed)));
+    let bound = rule.bind(&rule.examples()[0].params).expect("bound");
+    for (name, reason) in
+        [("other", None), ("other[1]", None), ("note[]", Some("unexpected_field"))]
+    {
+        let mut request = rule.examples()[0].request.clone();
+        let request::Body::Form(pairs) = &mut request.body else { panic!("a form") };
+        pairs.retain(|(name, _)| name != b"note");
+        pairs.push((name.as_bytes().to_vec(), b"x".to_vec()));
+        let verdict = request.encode().with(|inbound| bound.judge(inbound, 0, &[]));
+        let found = match verdict {
+            crate::engine::verdict::Verdict::Rejected(reject) => Some(reject.reason.as_str()),
+            _ => None,
+        };
+        assert_eq!(found, reason, "{name}");
+    }
+}
+
+#[test]
 fn law_1_everything_that_is_not_known_is_a_problem_with_its_place() {
     check(
         "title: Acme",

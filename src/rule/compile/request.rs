@@ -65,11 +65,7 @@ pub(super) fn request(
         methods: methods.iter().filter_map(Node::as_text).map(str::to_owned).collect(),
         body,
         charset,
-        closed: get("closed").map(|node| {
-            let mut closed = closed(node, params, problems);
-            closed.names.extend(fields.iter().map(|field| field.name.clone()));
-            closed
-        }),
+        closed: get("closed").map(|node| closed(node, params, problems)),
         keep_all: false,
         fields,
         absent: absent.map(|(key, _)| key.text.clone()).collect(),

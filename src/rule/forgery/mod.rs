@@ -449,7 +449,12 @@ impl Breeder<'_> {
     /// Other keys, an empty key, another account.
     fn keys(&mut self, rule: &CompiledRule) {
         let request = self.example.request.clone();
-        for &index in self.bound.judges_by() {
+        // Of names that may occur, others may.
+        let Plan { request: wanted, documents, .. } = self.bound.plan();
+        let all =
+            wanted.closed.iter().chain(documents.iter().filter_map(|one| one.closed.as_ref()));
+        let closed: Vec<usize> = all.filter_map(|closed| closed.param).collect();
+        for &index in self.bound.judges_by().iter().filter(|index| !closed.contains(index)) {
             let Some(spec) = rule.params.get(index) else { continue };
             let name = spec.name.as_str();
             let given = self.example.params.values(name);
