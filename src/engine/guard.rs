@@ -87,9 +87,12 @@ pub(crate) fn amount<'s>(
     fact: &'s AmountFact,
     scope: Scope<'s>,
 ) -> Result<Option<crate::engine::event::Amount>, Reject> {
-    let AmountFact { value, currency, unsigned, rule } = fact;
+    let AmountFact { value, currency, unsigned, may_be_missing, rule } = fact;
     let Some(text) = scope.text(value)? else { return Ok(None) };
     let Some(code) = scope.text(currency)? else {
+        if *may_be_missing {
+            return Ok(None);
+        }
         return Err(Reject::new(Reason::FieldMissing, &*currency.text));
     };
     let text = if *unsigned { text.strip_prefix('-').unwrap_or(&text) } else { &text };

@@ -105,8 +105,10 @@ fn say<'s>(
 
 /// Money that comes in has an amount, and no minus sign.
 fn creditable<'s>(facts: &'s Facts, scope: Scope<'s>, paid: Option<&Amount>) -> Result<(), Reject> {
-    let (Some(fact), Some(_)) = (&facts.amount, paid) else {
-        return Err(Reject::new(Reason::FieldMissing, "event.amount"));
+    let fact = match (&facts.amount, paid) {
+        (Some(fact), Some(_)) => fact,
+        (Some(fact), None) if fact.may_be_missing => return Ok(()),
+        _ => return Err(Reject::new(Reason::FieldMissing, "event.amount")),
     };
     match scope.text(&fact.value)? {
         Some(text) if text.starts_with('-') => {

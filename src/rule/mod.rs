@@ -20,6 +20,7 @@ use crate::engine::bind::{CompiledRule, StrengthPlan};
 use crate::engine::params::{BindError, ParamSpec, Params};
 use crate::text::node::Node;
 use crate::text::problem::Problems;
+use crate::text::shape::Shape;
 use crate::text::{schema, shape};
 
 use example::{Example, Expect};
@@ -117,6 +118,11 @@ fn is_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// The grammar of rule files.
+pub fn grammar() -> &'static Shape {
+    &grammar::RULE
 }
 
 /// The JSON Schema of rule files.

@@ -4,11 +4,16 @@
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
+        ("arca", include_str!("../../rules/arca.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
+        ("paymaster", include_str!("../../rules/paymaster.yaml")),
+        ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
         ("payture", include_str!("../../rules/payture.yaml")),
+        ("razorpay", include_str!("../../rules/razorpay.yaml")),
+        ("rbs", include_str!("../../rules/rbs.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),

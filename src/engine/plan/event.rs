@@ -113,6 +113,8 @@ pub struct AmountFact {
     pub currency: Expr,
     /// A minus sign before it does not count: the event's name says which way the money went.
     pub unsigned: bool,
+    /// A credit may do without it, or without its currency: the shop knows what the order costs.
+    pub may_be_missing: bool,
     /// Unit, decimals, notation.
     pub rule: Arc<MoneyRule>,
 }

@@ -161,7 +161,8 @@ impl EventCompiler<'_, '_> {
         let decimals = node.get("decimals").map_or_else(|| self.decimals.clone(), decimals);
         let rule = Arc::new(MoneyRule { unit, notation, decimals, foreign_codes });
         let unsigned = word("sign") == Some("dropped");
-        Some(AmountFact { value: value?, currency: currency?, unsigned, rule })
+        let may_be_missing = word("may_be_missing").is_some();
+        Some(AmountFact { value: value?, currency: currency?, unsigned, may_be_missing, rule })
     }
 
     fn status(&mut self, node: &Node) -> Option<StatusRule> {

@@ -473,6 +473,12 @@ impl Breeder<'_> {
             };
             let mut params = self.example.params.clone();
             params.set(name, others);
+            // Where one of several lists will do, the others must not.
+            for other in self.bound.plan().listed_with(index) {
+                if let Some(spec) = rule.params.get(other) {
+                    params.set(&spec.name, Vec::new());
+                }
+            }
             if let Ok(other) = Bound::new(rule, &params) {
                 self.judge(&other, Must::BeRejected, &request, self.example.at, || {
                     format!("judged with another `{name}`")

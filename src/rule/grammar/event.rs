@@ -162,6 +162,12 @@ pub(in crate::rule::grammar) static AMOUNT: Shape = Shape {
             "For gateways that write refunds as negative amounts. Never for a credit.",
         ),
         Key::optional(
+            "may_be_missing",
+            Kind::Text,
+            "Why a credit may do without it, or without its currency: the shop must then compare with \
+             the order.",
+        ),
+        Key::optional(
             "codes",
             Kind::Choice(&[
                 ("any", "others too: they stay as they are, and so does their amount"),
