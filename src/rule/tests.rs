@@ -103,7 +103,8 @@ fn a_list_of_names_is_closed_to_declared_fields_in_brackets() {
     let rule =
         compile("acme.yaml", &closed).unwrap_or_else(|found| panic!("{}", found.render(&closed)));
     let bound = rule.bind(&rule.examples()[0].params).expect("bound");
-    for (name, reason) in [("other", None), ("other[1]", None), ("note[]", Some("unexpected_field"))]
+    for (name, reason) in
+        [("other", None), ("other[1]", None), ("note[]", Some("unexpected_field"))]
     {
         let mut request = rule.examples()[0].request.clone();
         let request::Body::Form(pairs) = &mut request.body else { panic!("a form") };

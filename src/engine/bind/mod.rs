@@ -146,7 +146,17 @@ pub(crate) fn bind(
     let keys = key_names(&proofs);
     let judges_by = variant.judges_by.clone();
     let strength = variant.strength.with(&params);
-    Ok(Parts { plan, params, proofs, max_ages, reply_tag, question_tags, strength, keys, judges_by })
+    Ok(Parts {
+        plan,
+        params,
+        proofs,
+        max_ages,
+        reply_tag,
+        question_tags,
+        strength,
+        keys,
+        judges_by,
+    })
 }
 
 fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {
