@@ -12,6 +12,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
+        ("paypal", include_str!("../../rules/paypal.yaml")),
         ("paypal_ipn", include_str!("../../rules/paypal_ipn.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),

@@ -8,6 +8,8 @@ use crate::rule::canned;
 
 use super::Breeder;
 
+const AROUND: &str = "a page around the answer";
+
 impl Breeder<'_> {
     /// Spoils each answer of the example that was made use of. Without it nothing may be accepted.
     pub(super) fn answers(&mut self) {
@@ -40,7 +42,7 @@ impl Breeder<'_> {
                 (given(200, b""), "an empty answer"),
                 (given(200, b"{}"), "`{}`"),
                 (given(200, b"[]"), "`[]`"),
-                (given(200, &page), "a page around the answer"),
+                (given(200, &page), AROUND),
                 (given(200, half), "half of the answer"),
             ] {
                 let mut spoiled = example.canned.clone();
@@ -48,7 +50,11 @@ impl Breeder<'_> {
                     canned.answer = answer;
                 }
                 tried += 1;
-                if let Verdict::Accepted(_) = judge(&spoiled).verdict {
+                if let Verdict::Accepted(found) = judge(&spoiled).verdict {
+                    // A certificate proves itself, whatever stands around it.
+                    if what == AROUND && found.events == self.events {
+                        continue;
+                    }
                     accepted.push(format!("{what} from the gateway (exchange {})", position + 1));
                 }
             }
