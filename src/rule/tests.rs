@@ -392,3 +392,19 @@ fn a_handshake_is_no_forgery_and_words_of_an_answer_judge_nothing() {
         .replace("params: {", "params: { hello: world,");
     compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
 }
+
+#[test]
+fn of_several_accounts_one_must_be_ours_and_an_example_of_another_is_refused() {
+    let among = "  - { among: { field.shop: param.shop, field.note: param.notes }, else: \
+                 account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  - { equal: [field.shop, param.shop], else: account_mismatch }\n", "")
+        .replace("shop: { type: text }", "shop: { type: text, pattern: '[a-z]{4}' }")
+        .replace("  secret:", "  notes: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", among);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let unguarded = text.replace(among, "event:\n").replace("guards:\n", "");
+    let unguarded = unguarded.replace("event:\n", "event:\n  transaction_id: param.shop\n");
+    let found = compile("acme.yaml", &unguarded).err().expect("any shop").render(&unguarded);
+    assert!(found.contains("judged with another `shop`"), "{found}");
+}
