@@ -3,7 +3,7 @@
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::params::{ParamKind, ParamSpec, Params};
-use crate::engine::plan::{Check, Ref};
+use crate::engine::plan::{Check, Expr, Ref};
 use crate::engine::secret::Secret;
 use crate::rule::sign;
 
@@ -19,6 +19,10 @@ impl Breeder<'_> {
         for &index in self.bound.judges_by() {
             let Some(spec) = rule.params.get(index) else { continue };
             let name = spec.name.as_str();
+            // Not configured, and only looked at where the callback has something to compare.
+            if self.example.params.values(name).is_empty() && self.is_conditional(index) {
+                continue;
+            }
             let changed = [in_front, at_the_end].into_iter().find_map(|change| {
                 let mut params = self.example.params.clone();
                 params.set(name, self.others(spec, change)?);
@@ -70,6 +74,14 @@ impl Breeder<'_> {
             | ParamKind::Network
             | ParamKind::Seconds
             | ParamKind::Url => return None,
+        })
+    }
+
+    /// Whether a guard looks at it only where some condition holds.
+    fn is_conditional(&self, index: usize) -> bool {
+        self.bound.plan().guards.iter().any(|guard| {
+            let mut places = guard.checked().into_iter().flat_map(Expr::places);
+            guard.when.is_some() && places.any(|place| *place == Ref::Param(index))
         })
     }
 
