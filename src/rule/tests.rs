@@ -558,3 +558,32 @@ fn law_4_what_a_fact_is_packed_in_needs_a_pattern_where_boundaries_move() {
     assert!(packed("optional: true").contains(wanted), "{}", packed("optional: true"));
     assert!(!packed("pattern: \"[{].*\"").contains("may be anything"));
 }
+
+#[test]
+fn of_several_accounts_one_must_be_ours_and_an_example_of_another_is_refused() {
+    let among = "  - { among: { field.shop: param.shop, field.note: param.notes }, else: \
+                 account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  - { equal: [field.shop, param.shop], else: account_mismatch }\n", "")
+        .replace("shop: { type: text }", "shop: { type: text, pattern: '[a-z]{4}' }")
+        .replace("  secret:", "  notes: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", among);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let unguarded = text.replace(among, "event:\n").replace("guards:\n", "");
+    let unguarded = unguarded.replace("event:\n", "event:\n  transaction_id: param.shop\n");
+    let found = compile("acme.yaml", &unguarded).err().expect("any shop").render(&unguarded);
+    assert!(found.contains("judged with another `shop`"), "{found}");
+}
+
+#[test]
+fn what_is_not_configured_and_not_looked_at_makes_no_account_another() {
+    let sometimes = "  - { among: { field.shop: param.shops }, when: { field.state: refunded }, else: \
+                     account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  secret:", "  shops: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", sometimes);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let configured = text.replace("params: {", "params: { shops: mine,");
+    let found = compile("acme.yaml", &configured).err().expect("not looked at");
+    assert!(found.render(&configured).contains("judged with another `shops`"));
+}
