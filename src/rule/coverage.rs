@@ -167,10 +167,14 @@ impl Covered<'_> {
         for guard in guards.iter().filter(|guard| guard.when.is_none()) {
             let pairs: Vec<(&Expr, &Expr)> = match &guard.check {
                 Check::Equal(left, right) => vec![(left, right)],
-                Check::Amounts(sides) => vec![
-                    (&sides.0.value, &sides.1.value),
-                    (&sides.0.currency, &sides.1.currency),
-                ],
+                Check::Amounts(sides) => {
+                    let mut pairs = vec![(&sides.0.value, &sides.1.value)];
+                    // Of several places nobody knows which one is compared.
+                    if let ([left], [right]) = (&*sides.0.currency, &*sides.1.currency) {
+                        pairs.push((left, right));
+                    }
+                    pairs
+                }
                 Check::Among(_) | Check::Holds(_) => vec![],
             };
             for (left, right) in pairs {
