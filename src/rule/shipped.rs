@@ -7,6 +7,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
+        ("rbs", include_str!("../../rules/rbs.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
         ("wallet_one", include_str!("../../rules/wallet_one.yaml")),
