@@ -3,6 +3,7 @@
 /// Gateway and text of each shipped rule, by name.
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("arca", include_str!("../../rules/arca.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
