@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::cli::given::read_text;
 use crate::cli::{Exit, complain};
+use crate::engine::bind::StrengthPlan;
 use crate::live::loader::{Failure, Loaded, Loader, Report};
 use crate::live::sources::Sources;
 use crate::rule::coverage::Row;
@@ -150,9 +151,20 @@ impl Checker<'_> {
                 };
                 writeln!(out, "    {fact:<18} {reference:<48} {by}")?;
             }
+            let StrengthPlan { least, by_algorithm } = &variant.strength;
+            match by_algorithm {
+                None => writeln!(out, "    strength: {}", least.as_str())?,
+                Some((_, words)) => {
+                    let words = words.iter().map(|(word, by)| format!("{} by {word}", by.as_str()));
+                    writeln!(out, "    strength: {}", words.collect::<Vec<_>>().join(", "))?;
+                }
+            }
             for weak in &variant.weak {
                 writeln!(out, "    weak: {weak}")?;
             }
+        }
+        for what in rule.unconfirmed() {
+            writeln!(out, "  unconfirmed: {what}")?;
         }
         writeln!(
             out,

@@ -60,7 +60,7 @@ enum Command {
     Send(send::Args),
     /// Show the shipped rules.
     Rules(rules::Args),
-    /// Print a JSON Schema.
+    /// Print a JSON Schema, or the reference of rule files.
     Schema(schema::Args),
     /// Print shell completions.
     Completions(pages::CompletionsArgs),

@@ -13,6 +13,7 @@ use crate::config::{
     At, Boot, Config, Forward, Hot, Limits, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
     Route, Target, Upstream, check,
 };
+use crate::engine::event::Strength;
 use crate::text::node::{Kind, Node};
 use crate::text::problem::{Place, Problem, Problems, did_you_mean};
 use crate::text::shape;
@@ -229,6 +230,12 @@ fn routes(node: &Node, upstreams: &[Upstream], problems: &mut Problems) -> Vec<R
             upstream: text(node, "upstream").unwrap_or_default().to_owned(),
             forward,
             mode,
+            strength: At {
+                value: text(node, "strength")
+                    .and_then(Strength::from_word)
+                    .unwrap_or(Strength::Weak),
+                place: node.get("strength").map_or(node.place, |node| node.place),
+            },
             place: node.place,
         });
     }

@@ -285,6 +285,16 @@ static ROUTE: Shape = Shape {
             ]),
             "Default `enforce`.",
         ),
+        Key::optional(
+            "strength",
+            Kind::Choice(&[
+                ("weak", "md5, sha1, a checksum, credentials or an address will do"),
+                ("sound", "a plain SHA-2 digest with a secret among its parts, at least"),
+                ("strong", "HMAC, a public-key signature, or the gateway's own answer over TLS"),
+            ]),
+            "What the proofs of this gateway, with these parameters, must be worth at least. \
+             Default `weak`: whatever the rule offers.",
+        ),
     ],
 };
 

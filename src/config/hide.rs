@@ -30,6 +30,7 @@ pub(super) fn hide_literals(node: &Node, problems: &mut Problems) {
         "path",
         "print",
         "private",
+        "strength",
         "timeout",
         "to",
         "upstream",

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::engine::event::Strength;
 use crate::text::node::Node;
 use crate::text::problem::{Place, Problems};
 
@@ -200,6 +201,8 @@ pub struct Route {
     pub forward: Forward,
     /// Whether a refusal stops the request.
     pub mode: Mode,
+    /// What the proofs must be worth at least.
+    pub strength: At<Strength>,
     /// Where the route stands in the file.
     pub place: Place,
 }

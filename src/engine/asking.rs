@@ -81,6 +81,23 @@ pub(crate) fn answered<'s>(
     Ok(())
 }
 
+/// What an exchange answered has not done: it is asked once more, if it came out of the cache.
+pub(crate) fn again<'s>(
+    plan: &'s Plan,
+    index: usize,
+    scope: Scope<'s>,
+    answers: &[Answered],
+) -> Result<(), Stop> {
+    let Some(exchange) = plan.exchanges.get(index) else { return Ok(()) };
+    let given = answers.iter().rfind(|given| given.name == exchange.name);
+    match given {
+        Some(Answered { answer: Answer::Given { cached: true, .. }, .. }) => {
+            Err(Stop::Ask(Box::new(question(exchange, scope, true)?)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Credentials out of the cache may have been withdrawn: they are fetched once more.
 fn renew<'s>(
     plan: &'s Plan,
@@ -88,13 +105,7 @@ fn renew<'s>(
     scope: Scope<'s>,
     answers: &[Answered],
 ) -> Result<(), Stop> {
-    for need in exchange.needs.iter().filter_map(|&need| plan.exchanges.get(need)) {
-        let given = answers.iter().rfind(|given| given.name == need.name);
-        if let Some(Answered { answer: Answer::Given { cached: true, .. }, .. }) = given {
-            return Err(Stop::Ask(Box::new(question(need, scope, true)?)));
-        }
-    }
-    Ok(())
+    exchange.needs.iter().try_for_each(|&need| again(plan, need, scope, answers))
 }
 
 /// The question, its inserts filled in.

@@ -1,16 +1,15 @@
 //! What must hold beside the proofs: guards, nearness in time, test money on the right route.
 
 use crate::engine::money;
-use crate::engine::plan::{AmountFact, Check, Guard, Instant, Phase, Plan, Ref, TestGuard};
+use crate::engine::plan::{AmountFact, Check, Guard, Instant, Limit, Phase, Plan, Ref, TestGuard};
 use crate::engine::reason::{Reason, Reject};
 use crate::engine::scope::Scope;
 
+/// Seconds that another clock may be ahead of ours.
+const CLOCKS_APART_MAX: i64 = 60;
+
 /// Checks every guard of that phase, and whether test money has come to a route for it.
-pub(crate) fn check_all<'s>(
-    plan: &'s Plan,
-    phase: Phase,
-    scope: Scope<'s>,
-) -> Result<(), Reject> {
+pub(crate) fn check_all<'s>(plan: &'s Plan, phase: Phase, scope: Scope<'s>) -> Result<(), Reject> {
     for guard in plan.guards.iter().filter(|guard| guard.phase == phase) {
         check(guard, scope)?;
     }
@@ -88,9 +87,12 @@ pub(crate) fn amount<'s>(
     fact: &'s AmountFact,
     scope: Scope<'s>,
 ) -> Result<Option<crate::engine::event::Amount>, Reject> {
-    let AmountFact { value, currency, unsigned, rule } = fact;
+    let AmountFact { value, currency, unsigned, may_be_missing, rule } = fact;
     let Some(text) = scope.text(value)? else { return Ok(None) };
     let Some(code) = scope.first_text(currency)? else {
+        if *may_be_missing {
+            return Ok(None);
+        }
         let at = currency.first().map_or("event.amount", |place| &place.text);
         return Err(Reject::new(Reason::FieldMissing, at));
     };
@@ -107,18 +109,23 @@ pub(crate) fn check_fresh<'s>(
     scope: Scope<'s>,
 ) -> Result<(), Reject> {
     for (fresh, max_age) in plan.fresh.iter().zip(max_ages) {
-        let Some(max_age) = max_age else { continue };
+        if max_age.is_none() && matches!(fresh.limit, Limit::Within(_)) {
+            continue;
+        }
         let at = &*fresh.time.value.text;
         let time = instant(&fresh.time, scope)?.ok_or(Reject::new(Reason::FieldMissing, at))?;
         let age = scope.now.saturating_sub(time);
-        let reason = if age > *max_age {
-            Reason::TimestampTooOld
-        } else if age < -*max_age {
-            Reason::TimestampInFuture
-        } else {
-            continue;
+        let (oldest, newest) = match fresh.limit {
+            Limit::Ahead => (-1, i64::MIN),
+            Limit::Behind => (i64::MAX, -CLOCKS_APART_MAX),
+            Limit::Within(_) => (max_age.unwrap_or(0), -max_age.unwrap_or(0)),
         };
-        return Err(Reject::new(reason, at));
+        if age > oldest {
+            return Err(Reject::new(Reason::TimestampTooOld, at));
+        }
+        if age < newest {
+            return Err(Reject::new(Reason::TimestampInFuture, at));
+        }
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ const FORWARDED_LINES_MAX: usize = 16;
 
 /// What the rule declares, found. Still unproved.
 pub(crate) struct Reading<'a> {
+    /// As it came, for signatures over the message itself.
+    pub(crate) inbound: Inbound<'a>,
     pub(crate) target: &'a str,
     pub(crate) body: &'a [u8],
     pub(crate) peer: Option<IpAddr>,
@@ -60,6 +62,7 @@ pub(crate) fn read<'a>(
     let headers =
         plan.headers.iter().map(|header| read_header(header, inbound)).collect::<Result<_, _>>()?;
     Ok(Reading {
+        inbound: *inbound,
         target: inbound.target,
         body: inbound.body,
         peer: inbound.remote_addr,
@@ -81,7 +84,7 @@ fn authorization<'a>(inbound: &Inbound<'a>) -> Result<Option<&'a [u8]>, Reject> 
 }
 
 /// The content type must be the rule's; it never chooses the parser. A bodiless GET has none.
-fn media_type(body: BodyKind, inbound: &Inbound<'_>) -> Result<(), Reject> {
+pub(crate) fn media_type(body: BodyKind, inbound: &Inbound<'_>) -> Result<(), Reject> {
     let wanted: &[&[u8]] = match body {
         BodyKind::Form => &[b"application/x-www-form-urlencoded"],
         BodyKind::FormOrJson => &[b"application/x-www-form-urlencoded", b"application/json"],
@@ -254,7 +257,11 @@ fn read_header<'a>(header: &Header, inbound: &Inbound<'a>) -> Result<ValueReadin
         let parts = header.pairs.as_ref().map_or(0, |pairs| pairs.keys.len());
         return Ok(ValueReading { value: None, parts: vec![Vec::new(); parts] });
     };
-    if header.pattern.as_ref().is_some_and(|pattern: &std::sync::Arc<Pattern>| !pattern.matches(value)) {
+    if header
+        .pattern
+        .as_ref()
+        .is_some_and(|pattern: &std::sync::Arc<Pattern>| !pattern.matches(value))
+    {
         return reject(header.otherwise);
     }
     let parts = match &header.pairs {

@@ -15,6 +15,8 @@ use crate::engine::step;
 pub(crate) enum Signed {
     /// The credentials of the `Authorization` header.
     Authorization(String),
+    /// Somewhere, and nobody else can make it.
+    OnlyTheGateway,
     /// A tag, or a token; `None`: only the gateway can make it.
     At(Expr, Option<String>),
 }
@@ -24,9 +26,9 @@ impl Bound {
         &self.plan
     }
 
-    /// Indices of the parameters that this route's variant reads.
-    pub(crate) fn needs(&self) -> &[usize] {
-        &self.needs
+    /// Indices of the parameters that a verdict on this route hangs on.
+    pub(crate) fn judges_by(&self) -> &[usize] {
+        &self.judges_by
     }
 
     /// Seconds that each signed time may be away.
@@ -49,6 +51,14 @@ impl Bound {
         for proof in &self.proofs {
             let bound: &[BoundTag] = match proof {
                 BoundProof::Confirm(_) | BoundProof::Decrypt(_) | BoundProof::Source { .. } => &[],
+                BoundProof::HttpSignature(_) => {
+                    tags.push(Signed::OnlyTheGateway);
+                    &[]
+                }
+                BoundProof::Jws(jws) => {
+                    tags.push(Signed::At(jws.token.clone(), None));
+                    &[]
+                }
                 BoundProof::Basic { credentials, .. } => {
                     let basic = Encoding::Base64.encode(credentials.expose());
                     tags.push(Signed::Authorization(format!("Basic {basic}")));

@@ -195,6 +195,17 @@ impl Builder<'_> {
                 blame(config, error, problems, &mut reasons);
             }
         }
+        if let Ok(bound) = &bound
+            && bound.strength() < config.strength.value
+        {
+            let (found, wanted) = (bound.strength().as_str(), config.strength.value.as_str());
+            problems.add_with_help(
+                config.strength.place,
+                format!("the proofs of `{}` are {found}, not {wanted}", rule.gateway()),
+                "see `countersign check` for why; choose a stronger algorithm or mode if the \
+                 gateway has one",
+            );
+        }
         match bound {
             Ok(bound) if reasons.is_empty() => Ok(bound),
             Ok(_) | Err(_) => Err(reasons),
@@ -221,8 +232,7 @@ fn route(
     upstream: &Built,
     bound: Result<Bound, Vec<String>>,
 ) -> Arc<Route> {
-    let config::Route { name, path: _, gateway, params: _, upstream: _, forward, mode, place: _ } =
-        config;
+    let config::Route { name, gateway, forward, mode, .. } = config;
     let mode: Mode = *mode;
     Arc::new(Route {
         name: name.clone(),

@@ -40,6 +40,8 @@ pub struct RouteLabels<'a> {
     pub upstream: &'a str,
     /// Whether it can judge.
     pub ready: bool,
+    /// What its proofs are worth; `None`: it cannot judge.
+    pub strength: Option<&'static str>,
     /// Every key that can match.
     pub keys: &'a [String],
 }
@@ -59,6 +61,7 @@ pub struct Metrics {
     reload_success_time: Gauge,
     generation: IntGauge,
     ready: IntGaugeVec,
+    strengths: IntGaugeVec,
     key_matches: GaugeVec,
     connections: IntGauge,
     connections_refused: IntCounter,
@@ -102,6 +105,10 @@ impl Metrics {
                 "config_generation",
                 "Number of the active configuration, 1 at start.",
             )?,
+            strengths: IntGaugeVec::new(
+                opts("route_strength", "1 for what the proofs of a route are worth."),
+                &["route", "gateway", "strength"],
+            )?,
             ready: IntGaugeVec::new(
                 opts("route_ready", "Whether a route can judge; 0: it answers 503."),
                 &["route"],
@@ -141,6 +148,7 @@ impl Metrics {
             Box::new(metrics.reload_success_time.clone()),
             Box::new(metrics.generation.clone()),
             Box::new(metrics.ready.clone()),
+            Box::new(metrics.strengths.clone()),
             Box::new(metrics.key_matches.clone()),
             Box::new(metrics.connections.clone()),
             Box::new(metrics.connections_refused.clone()),
@@ -207,9 +215,14 @@ impl Metrics {
     pub fn published<'a>(&self, routes: impl Iterator<Item = RouteLabels<'a>>) {
         let (mut names, mut gateways, mut upstreams) =
             (HashSet::from([NONE]), HashSet::from([NONE]), HashSet::new());
-        let mut keys = HashSet::new();
+        let (mut keys, mut strengths) = (HashSet::new(), HashSet::new());
         for route in routes {
             self.ready.with_label_values(&[route.route]).set(i64::from(route.ready));
+            if let Some(strength) = route.strength {
+                let labels = [route.route, route.gateway, strength];
+                self.strengths.with_label_values(&labels).set(1);
+                strengths.insert(labels);
+            }
             names.insert(route.route);
             gateways.insert(route.gateway);
             upstreams.insert(route.upstream);
@@ -222,6 +235,9 @@ impl Metrics {
         prune(&self.answers, |of| upstreams.contains(of["upstream"]));
         prune(&self.answer_durations, |of| upstreams.contains(of["upstream"]));
         self.exchanges.retain(&gateways);
+        prune(&self.strengths, |of| {
+            strengths.contains(&[of["route"], of["gateway"], of["strength"]])
+        });
         prune(&self.ready, |of| names.contains(of["route"]));
         prune(&self.key_matches, |of| keys.contains(&(of["route"], of["key"])));
     }

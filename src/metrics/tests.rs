@@ -8,7 +8,14 @@ fn text(metrics: &Metrics) -> String {
 }
 
 fn labels<'a>(route: &'a str, keys: &'a [String]) -> RouteLabels<'a> {
-    RouteLabels { route, gateway: "acme", upstream: "shop", ready: true, keys }
+    RouteLabels {
+        route,
+        gateway: "acme",
+        upstream: "shop",
+        ready: true,
+        strength: Some("strong"),
+        keys,
+    }
 }
 
 #[test]

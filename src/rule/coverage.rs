@@ -6,10 +6,11 @@ use std::collections::HashSet;
 
 use crate::engine::cipher::Cipher;
 use crate::engine::event::Strength;
+use crate::engine::http_signature::Component;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    Check, Expr, FieldPlace, Guard, PartKind, PathStep, Plan, Proof, Ref, Scheme, SetOf, SetPlan,
-    TagProof,
+    Check, Expr, FieldPlace, Guard, HttpSignaturePlan, PartKind, PathStep, Plan, Proof, Ref,
+    Scheme, SetOf, SetPlan, TagProof,
 };
 use crate::rule::compile::event::Use;
 use crate::rule::compile::proofs::all_of;
@@ -74,6 +75,8 @@ pub(crate) fn tags(proof: &Proof) -> &[TagProof] {
         Proof::Basic { .. }
         | Proof::Confirm { .. }
         | Proof::Decrypt { .. }
+        | Proof::HttpSignature(_)
+        | Proof::Jws(_)
         | Proof::Source { .. }
         | Proof::Token { .. } => &[],
     }
@@ -81,8 +84,7 @@ pub(crate) fn tags(proof: &Proof) -> &[TagProof] {
 
 /// Computes what is covered.
 pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
-    let mut covered =
-        Covered { plan, places: Vec::new(), sets: Vec::new(), senders: Vec::new() };
+    let mut covered = Covered { plan, places: Vec::new(), sets: Vec::new(), senders: Vec::new() };
     let sender = |kind| By { kind, strength: Strength::Weak, notices: false };
     for proof in &plan.proofs {
         match proof {
@@ -117,6 +119,18 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
                 covered.places.push((answer, by));
                 covered.places.extend(vouches.iter().map(|expr| (expr.source.clone(), by)));
             }
+            Proof::HttpSignature(signature) => {
+                let by = By { kind: "http-signature", strength: Strength::Strong, notices: true };
+                covered.places.extend(signed_places(signature, plan).map(|place| (place, by)));
+            }
+            Proof::Jws(token) => {
+                let kind = token.algorithm.as_str();
+                let by = By { kind, strength: Strength::Strong, notices: true };
+                covered.places.push((Ref::Claims, by));
+                if token.bearer {
+                    covered.senders.push(sender(kind));
+                }
+            }
             Proof::Basic { .. } => covered.senders.push(sender("basic")),
             Proof::Source { .. } => covered.senders.push(sender("source")),
             Proof::Token { .. } => covered.senders.push(sender("token")),
@@ -124,6 +138,30 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
     }
     covered.add_equals(&plan.guards);
     covered
+}
+
+/// The places that a signature over the message covers.
+fn signed_places(signature: &HttpSignaturePlan, plan: &Plan) -> impl Iterator<Item = Ref> {
+    let mut places = Vec::new();
+    for component in &signature.components {
+        match component {
+            Component::RequestTarget | Component::TargetUri => places.push(Ref::Target),
+            Component::Path => places.push(Ref::Path),
+            Component::Field(name) => {
+                let known = plan.request.headers.iter().position(|header| header.name == *name);
+                places.extend(known.map(Ref::Header));
+                if name == "content-digest" {
+                    places.push(Ref::Body);
+                }
+            }
+            Component::Authority
+            | Component::Method
+            | Component::Query
+            | Component::QueryParam(_)
+            | Component::Scheme => {}
+        }
+    }
+    places.into_iter()
 }
 
 fn by(tag: &TagProof, params: &[ParamSpec]) -> By {
@@ -225,8 +263,7 @@ impl Covered<'_> {
     /// The proofs over a place.
     fn of_place(&self, place: &Ref) -> Vec<By> {
         let Self { plan, places, sets, senders } = self;
-        let configuration =
-            By { kind: CONFIGURATION, strength: Strength::Strong, notices: true };
+        let configuration = By { kind: CONFIGURATION, strength: Strength::Strong, notices: true };
         if matches!(place, Ref::Literal(_) | Ref::Param(_) | Ref::Now | Ref::ReplyTag) {
             return vec![configuration];
         }
@@ -252,7 +289,7 @@ impl Covered<'_> {
             }
             Ref::Item(_) => {
                 if let Some(batch) = &plan.batch {
-                    found.extend(self.of_expr(batch).into_iter().filter(|by| by.notices));
+                    found.extend(self.of_expr(&batch.list).into_iter().filter(|by| by.notices));
                 }
             }
             _ => {}

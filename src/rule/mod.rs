@@ -16,11 +16,11 @@ pub mod vector;
 use std::sync::Arc;
 
 use crate::engine::Bound;
-use crate::engine::bind::CompiledRule;
-use crate::engine::event::Strength;
+use crate::engine::bind::{CompiledRule, StrengthPlan};
 use crate::engine::params::{BindError, ParamSpec, Params};
 use crate::text::node::Node;
 use crate::text::problem::Problems;
+use crate::text::shape::Shape;
 use crate::text::{schema, shape};
 
 use example::{Example, Expect};
@@ -51,7 +51,7 @@ pub struct VariantReport {
     /// Why weak proofs are let pass.
     pub weak: Vec<String>,
     /// What its proofs are worth for what money hangs on.
-    pub strength: Strength,
+    pub strength: StrengthPlan,
 }
 
 /// Compiles a rule, runs its examples and breeds forgeries from them. `file` names the text in
@@ -118,6 +118,11 @@ fn is_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// The grammar of rule files.
+pub fn grammar() -> &'static Shape {
+    &grammar::RULE
 }
 
 /// The JSON Schema of rule files.
@@ -187,6 +192,14 @@ impl Rule {
     }
 }
 
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
+mod question_tests;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

@@ -37,6 +37,7 @@ impl Wiring {
             gateway: &route.gateway,
             upstream: &route.upstream.name,
             ready: route.bound.is_ok(),
+            strength: route.bound.as_ref().ok().map(|bound| bound.strength().as_str()),
             keys: keys(route),
         }));
         let mut outlets: HashMap<String, Arc<Outlet>> = HashMap::new();

@@ -147,6 +147,7 @@ fn row(
 fn accepted(bound: &Bound, inbound: &Inbound<'_>, at: UnixSeconds) -> Accepted {
     match bound.judge(inbound, at, &[]) {
         Verdict::Accepted(accepted) => accepted,
+        Verdict::Ask(exchange) => panic!("{exchange:?}"),
         Verdict::Rejected(reject) => panic!("{reject:?}"),
     }
 }
@@ -203,6 +204,7 @@ fn stripe() -> Row {
             ("stripe-signature".into(), format!("t={AT},v1={tag}").into_bytes()),
         ],
         body: Body::Raw(body.clone().into_bytes()),
+        peer: None,
     };
     resign(&rule, &params, &mut request);
     let mac = Hmacer::new(HashAlgorithm::Sha256, SECRET.as_bytes());
@@ -233,6 +235,7 @@ fn form(fields: &[(&str, &str)]) -> Request {
             ("user-agent".into(), b"LiqPay".to_vec()),
         ],
         body: Body::Form(fields.iter().map(pair).collect()),
+        peer: None,
     }
 }
 

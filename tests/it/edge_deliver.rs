@@ -39,7 +39,7 @@ fn outlet(upstream: &Upstream) -> Outlet {
 
 async fn send(outlet: &Outlet, ids: &[&str]) -> Result<(), DeliverError> {
     let events: Vec<_> = ids.iter().map(|id| event(id)).collect();
-    outlet.events(&events, "/events?from=us", NOW).await
+    outlet.events(&events, "/events?from=us", NOW).await.map(drop)
 }
 
 #[tokio::test]

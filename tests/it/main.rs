@@ -22,6 +22,7 @@ mod edge_drain;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
+mod editor;
 mod exchange;
 mod nginx;
 mod observe;

@@ -10,6 +10,7 @@ use countersign::engine::event::Event;
 use countersign::engine::inbound::{Inbound, UnixSeconds};
 use countersign::engine::plan::{Plan, Proof, Ref, TagProof};
 use countersign::engine::verdict::Verdict;
+use countersign::rule::canned;
 use countersign::rule::example::Example;
 use countersign::rule::request::{Body, Request};
 use countersign::rule::{self, Rule};
@@ -50,11 +51,16 @@ fn genuine_of(rule: &Rule) -> impl Iterator<Item = Genuine> {
         let name = format!("{}: {}", rule.gateway(), example.name);
         let bound = rule.bind(&example.params).map_err(|errors| errors.len()).expect(&name);
         let plan = plan_of(rule, example);
-        let verdict = example.request.encode().with(|inbound| bound.judge(inbound, example.at, &[]));
+        let verdict = judge(&bound, example, &example.request, example.at);
         let Verdict::Accepted(accepted) = verdict else { panic!("{name}: {verdict:?}") };
         let event = accepted.events.into_iter().next().expect("one event");
         Genuine { name, example: example.clone(), bound, plan, event }
     })
+}
+
+/// Judges a request, with what the gateway answers in the example.
+fn judge(bound: &Bound, example: &Example, request: &Request, at: UnixSeconds) -> Verdict {
+    request.encode().with(|inbound| canned::judge(bound, inbound, at, &example.canned).verdict)
 }
 
 /// The plan of the variant that the example's parameters choose.
@@ -85,9 +91,9 @@ fn any_genuine() -> impl Strategy<Value = &'static Genuine> {
 /// The tags of a plan; several of one proof where the first that is present decides.
 fn tags(plan: &Plan) -> impl Iterator<Item = &[TagProof]> {
     plan.proofs.iter().map(|proof| match proof {
-        Proof::Decrypt { .. } => &[][..],
         Proof::FirstPresent(tags) => tags,
         Proof::Tag(tag) => std::slice::from_ref(tag),
+        _ => &[][..],
     })
 }
 
@@ -97,8 +103,8 @@ fn covered(plan: &Plan) -> Vec<Ref> {
     for tags in tags(plan) {
         let Some((first, others)) = tags.split_first() else { continue };
         // Of several, any may be the one that decides.
-        places.extend(first.over.iter().map(|expr| expr.source.clone()).filter(|place| {
-            others.iter().all(|tag| tag.over.iter().any(|expr| expr.source == *place))
+        places.extend(first.values().iter().map(|expr| expr.source.clone()).filter(|place| {
+            others.iter().all(|tag| tag.values().iter().any(|expr| expr.source == *place))
         }));
     }
     for proof in &plan.proofs {
@@ -350,7 +356,7 @@ proptest! {
         let (bytes, from, to) = bytes_of(&mut request, plan, place);
         let at = from + position.index(to - from);
         bytes[at] ^= flip;
-        let verdict = request.encode().with(|inbound| bound.judge(inbound, example.at, &[]));
+        let verdict = judge(bound, example, &request, example.at);
         prop_assert!(matches!(verdict, Verdict::Rejected(_)), "{}: {:?} byte {}", name, place, at);
     }
 
@@ -427,8 +433,7 @@ fn try_rule(text: &str) -> Result<(), TestCaseError> {
         Ok(rule) => {
             for genuine in genuine_of(&rule) {
                 let at = genuine.example.at;
-                let verdict =
-                    unsigned(&genuine).encode().with(|inbound| genuine.bound.judge(inbound, at, &[]));
+                let verdict = judge(&genuine.bound, &genuine.example, &unsigned(&genuine), at);
                 prop_assert!(matches!(verdict, Verdict::Rejected(_)), "{}", genuine.name);
             }
         }

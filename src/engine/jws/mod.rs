@@ -130,7 +130,6 @@ pub enum TokenError {
 }
 
 /// A token that may be verified. Nothing in it is believed before its signature is.
-#[derive(Debug)]
 pub struct Token<'a> {
     algorithm: JwsAlgorithm,
     kid: Option<String>,

@@ -18,8 +18,8 @@ use crate::engine::reason::Reason;
 pub use event::{AmountFact, Case, EventPlan, Facts, Instant, Outcome, StatusRule, TestGuard};
 pub use exchange::{AnswerFormat, Auth, ExchangeBody, ExchangePlan};
 pub use proof::{
-    Algorithms, KeySource, Missing, Order, Part, PartKind, Proof, Render, Scheme, SetOf, SetPlan,
-    TagProof,
+    Algorithms, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, Missing, Order, Part, PartKind,
+    Proof, Render, Scheme, SetOf, SetPlan, TagProof,
 };
 pub use request::{
     BodyKind, Closed, Field, FieldPlace, Header, PairKey, Pairs, RequestCharset, RequestPlan,
@@ -45,13 +45,22 @@ pub struct Plan {
     /// What must hold, or the callback is not for us.
     pub guards: Vec<Guard>,
     /// The list whose items are one event each; `None`: the callback is one event.
-    pub batch: Option<Expr>,
+    pub batch: Option<Batch>,
     /// What the callback says.
     pub event: EventPlan,
     /// What is shown as the gateway's own fields.
     pub raw: Raw,
     /// What the gateway is answered.
     pub replies: ReplyPlans,
+}
+
+/// A list whose items are one event each.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The list.
+    pub list: Expr,
+    /// What some places of each item must look like.
+    pub fields: Vec<DocumentField>,
 }
 
 /// What is shown as the gateway's own fields: only what a proof covers, and no tag.
@@ -155,6 +164,8 @@ pub enum Step {
     Strip(String),
     /// The middle part of a compact JWS, decoded. Proves nothing.
     Unjws,
+    /// Without line breaks, as around base64 in lines (RFC 2045).
+    Unwrap,
     /// ASCII letters to upper case.
     Upper,
 }
@@ -175,9 +186,19 @@ pub enum Escape {
 pub struct Freshness {
     /// The time.
     pub time: Instant,
-    /// The parameter that says how many seconds it may be away, in both directions; not configured:
-    /// not checked.
-    pub max_age: usize,
+    /// How near.
+    pub limit: Limit,
+}
+
+/// How near a time must be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// It must not have come yet.
+    Ahead,
+    /// It must have come.
+    Behind,
+    /// As many seconds away as the parameter says, in both directions; not configured: not checked.
+    Within(usize),
 }
 
 /// What is packed in the request.
@@ -189,6 +210,8 @@ pub struct Document {
     pub from: Expr,
     /// As what it is read.
     pub format: Format,
+    /// It may be missing; then so are its places.
+    pub optional: bool,
     /// The only names at its top, where names are not signed.
     pub closed: Option<Closed>,
     /// What some of its places must look like.
@@ -295,6 +318,24 @@ pub enum Predicate {
     Text(Vec<String>),
     /// It is this JSON truth value.
     Truth(bool),
+}
+
+impl Plan {
+    /// The other parameters of guards that one of several parameters satisfies.
+    pub fn listed_with(&self, param: usize) -> Vec<usize> {
+        let index = |expr: &Expr| match expr.source {
+            Ref::Param(index) => Some(index),
+            _ => None,
+        };
+        let lists = self.guards.iter().filter_map(|guard| match &guard.check {
+            Check::Among(pairs) => {
+                Some(pairs.iter().filter_map(|(_, listed)| index(listed)).collect::<Vec<_>>())
+            }
+            _ => None,
+        });
+        let shared = lists.filter(|list| list.contains(&param)).flatten();
+        shared.filter(|other| *other != param).collect()
+    }
 }
 
 impl Expr {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::engine::certificate::Names;
 use crate::engine::charset::Charset;
 use crate::engine::cipher::Cipher;
 use crate::engine::digest::HashAlgorithm;
 use crate::engine::encoding::Encoding;
-use crate::engine::pattern::Pattern;
 use crate::engine::event::Strength;
+use crate::engine::http_signature::Component;
+use crate::engine::jws::JwsAlgorithm;
+use crate::engine::pattern::Pattern;
 use crate::engine::plan::{Condition, Expr, Ref, Step};
 use crate::engine::signature::SignatureAlgorithm;
 
@@ -41,6 +44,10 @@ pub enum Proof {
     },
     /// The first of these whose tag is present decides, alone.
     FirstPresent(Vec<TagProof>),
+    /// A signature over parts of the HTTP message (RFC 9421).
+    HttpSignature(HttpSignaturePlan),
+    /// A signed token (RFC 7515): what it says is covered.
+    Jws(JwsPlan),
     /// The peer is one of these networks. Covers nothing.
     Source {
         /// The parameter that lists them.
@@ -57,6 +64,52 @@ pub enum Proof {
         /// The parameter.
         secret: Expr,
     },
+}
+
+/// A signed token.
+#[derive(Clone, Debug)]
+pub struct JwsPlan {
+    /// Where it stands.
+    pub token: Expr,
+    /// The one algorithm.
+    pub algorithm: JwsAlgorithm,
+    /// Where its key comes from.
+    pub key: JwsKey,
+    /// It says who sends, and of the rest of the request nothing.
+    pub bearer: bool,
+}
+
+/// Where the key of a signed token comes from.
+#[derive(Clone, Debug)]
+pub enum JwsKey {
+    /// A parameter.
+    Param(Expr),
+    /// A key set (RFC 7517) that this exchange fetches.
+    Set(usize),
+    /// The chain in its own header, up to a trusted root.
+    X5c {
+        /// The parameter that lists trusted roots.
+        roots: usize,
+        /// What its certificates must have.
+        names: Names,
+    },
+}
+
+/// A signature over parts of the HTTP message.
+#[derive(Clone, Debug)]
+pub struct HttpSignaturePlan {
+    /// Which of the signatures.
+    pub label: String,
+    /// What must be covered, at least. `content-digest` among them covers the body.
+    pub components: Vec<Component>,
+    /// The one algorithm; `None`: HMAC with SHA-256.
+    pub algorithm: Option<SignatureAlgorithm>,
+    /// The parameter with the keys.
+    pub key: Expr,
+    /// The parameter that says what the sender calls us.
+    pub origin: usize,
+    /// The parameter that says how many seconds `created` may be away.
+    pub max_age: Option<usize>,
 }
 
 /// A tag that must be right for what it covers.
@@ -207,8 +260,8 @@ pub enum KeySource {
         roots: usize,
         /// The parameter that lists intermediates.
         intermediates: Option<usize>,
-        /// Its only common name.
-        common_name: String,
+        /// Whose certificate it must be.
+        names: Names,
     },
     /// A parameter: PEM keys or certificates.
     Param(Expr),
@@ -245,7 +298,11 @@ impl TagProof {
 
     /// What it is worth under that algorithm: over a checksum, nothing is worth more than that.
     pub fn strength(&self, algorithm: SignatureAlgorithm) -> Strength {
-        if algorithm.is_weak() || self.is_over_checksum() { Strength::Weak } else { Strength::Strong }
+        if algorithm.is_weak() || self.is_over_checksum() {
+            Strength::Weak
+        } else {
+            Strength::Strong
+        }
     }
 
     /// Whether a part is a checksum of what it stands for.

@@ -18,13 +18,13 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::bind::{CompiledRule, Variant};
+use crate::engine::bind::{CompiledRule, StrengthPlan, Variant};
 use crate::engine::encoding::Encoding;
 use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::plan::{
-    Condition, Document, ExchangePlan, Expr, Guard, PartKind, Plan, Proof, Question, QuestionAt, Raw,
-    Ref, RequestPlan, SetOf, SetPlan,
+    Algorithms, Condition, Document, ExchangePlan, Expr, PartKind, Plan, Proof, Question,
+    QuestionAt, Raw, Ref, RequestPlan, Scheme, SetOf, SetPlan,
 };
 use crate::rule::{VariantReport, ambiguity, coverage};
 use crate::text::node::Node;
@@ -146,13 +146,15 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     }
     let proofs_and_nodes = proofs::proofs(root, choices, &mut names);
     let fresh = request::fresh(root, choices, &mut names);
-    let batch = root.get("each").and_then(|node| names.expr(node));
+    let batch = root.get("each").and_then(|node| request::batch(node, &mut names));
     let uses = Vec::new();
     let decimals = Decimals::default();
     let mut events = EventCompiler { names: &mut names, uses, environment, decimals };
     let event = events.event(root);
     let mut uses = std::mem::take(&mut events.uses);
     let guards_and_places = guards::guards(root, choices, &mut events);
+    let mut judges_by = events.names.needs.clone();
+    judges_by.extend(request.closed.iter().filter_map(|closed| closed.param));
     let replies = reply::replies(root, events.names);
     let mut questions = Vec::new();
     for node in root.get("questions").map_or(&[][..], Node::items) {
@@ -164,7 +166,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     needs.extend(request.closed.iter().filter_map(|closed| closed.param));
     for node in root.get("questions").map_or(&[][..], Node::items) {
         if choices.apply(node) && node.get("request").is_some() {
-            questions.push(handshake(given, node, &mut needs, problems));
+            questions.push(handshake(given, node, &request, &mut needs, problems));
         }
     }
     // What is compared and what is dated must be covered too.
@@ -212,22 +214,46 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     }
     let unsigned = root.get("event").and_then(|event| event.get("unsigned"));
     let coverage = coverage::check(&covered, &uses, unsigned, problems);
-    let strength = coverage::strength(&covered, &uses);
+    let strength = strength(&plan, params, &uses);
     plan.raw = raw::raw(&plan, &covered);
     let title = choices.describe();
     let weak = proofs_weak(root, choices);
     let choices = choices.words.clone();
     let needs = needs.into_iter().collect();
+    let judges_by = judges_by.into_iter().collect();
     Some((
-        Variant { choices, needs, plan: Arc::new(plan), strength },
+        Variant { choices, needs, judges_by, plan: Arc::new(plan), strength: strength.clone() },
         VariantReport { title, coverage, weak, strength },
     ))
+}
+
+/// What the proofs are worth, and under each algorithm that a route can choose.
+fn strength(plan: &Plan, params: &[ParamSpec], uses: &[Use]) -> StrengthPlan {
+    let worth = |params: &[ParamSpec]| coverage::strength(&coverage::covered(plan, params), uses);
+    let chosen = plan.proofs.iter().flat_map(coverage::tags).find_map(|tag| match &tag.scheme {
+        Scheme::Digest(Algorithms::Param(index))
+        | Scheme::Hmac { algorithms: Algorithms::Param(index), .. } => Some(*index),
+        _ => None,
+    });
+    let by_algorithm = chosen.and_then(|index| {
+        let ParamKind::Choice(words) = &params.get(index)?.kind else { return None };
+        let worth = |word: &String| {
+            let mut params = params.to_vec();
+            if let Some(spec) = params.get_mut(index) {
+                spec.kind = ParamKind::Choice(vec![word.clone()]);
+            }
+            (word.clone(), worth(&params))
+        };
+        Some((index, words.iter().map(worth).collect()))
+    });
+    StrengthPlan { least: worth(params), by_algorithm }
 }
 
 /// A question that has a request of its own, and so names of its own.
 fn handshake(
     given: &Given<'_>,
     node: &Node,
+    callback: &RequestPlan,
     needs: &mut BTreeSet<usize>,
     problems: &mut Problems,
 ) -> Option<Question> {
@@ -237,7 +263,7 @@ fn handshake(
     let decimals = Decimals::default();
     let uses = Vec::new();
     let mut events = EventCompiler { names: &mut names, uses, environment, decimals };
-    let question = reply::handshake(node, request, choices, &mut events);
+    let question = reply::handshake(node, request, callback, choices, &mut events);
     needs.append(&mut names.needs);
     question
 }
@@ -262,11 +288,11 @@ fn proofs_weak(root: &Node, choices: &Choices<'_>) -> Vec<String> {
 
 /// The sets of fields that tags are made of.
 fn sets(proofs: &[Proof]) -> impl Iterator<Item = &SetPlan> {
-    proofs.iter().flat_map(coverage::tags).flat_map(|tag| &tag.over).filter_map(|part| {
-        match &part.kind {
-            PartKind::Set(set) => Some(&**set),
-            PartKind::Value(_) => None,
-        }
+    proofs.iter().flat_map(coverage::tags).flat_map(|tag| &tag.over).filter_map(|part| match &part
+        .kind
+    {
+        PartKind::Set(set) => Some(&**set),
+        PartKind::Value(_) => None,
     })
 }
 
@@ -285,7 +311,8 @@ fn open_early(plan: &mut Plan) {
             Proof::Basic { user, password } => wants(vec![user, password]),
             Proof::Decrypt { from, key, .. } => wants(vec![from, key]),
             Proof::Token { place, .. } => wants(vec![place]),
-            Proof::Confirm { .. } | Proof::Source { .. } => {}
+            Proof::Jws(token) => wants(vec![&token.token]),
+            Proof::Confirm { .. } | Proof::HttpSignature(_) | Proof::Source { .. } => {}
             Proof::FirstPresent(_) | Proof::Tag(_) => {
                 for tag in coverage::tags(proof) {
                     wants(tag.values());
@@ -331,6 +358,7 @@ fn tags_may_be_missing(proofs: &[Proof], request: &mut RequestPlan) {
     let tags = proofs.iter().flat_map(coverage::tags).map(|tag| &tag.tag);
     let tokens = proofs.iter().filter_map(|proof| match proof {
         Proof::Token { place, .. } => Some(place),
+        Proof::Jws(token) => Some(&token.token),
         _ => None,
     });
     for place in tags.chain(tokens) {

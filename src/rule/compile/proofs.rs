@@ -1,15 +1,22 @@
 //! `proofs:` of a rule.
 
+use crate::engine::certificate::{Names as CertificateNames, Oid};
 use crate::engine::cipher::Cipher;
 use crate::engine::digest::HashAlgorithm;
 use crate::engine::encoding::Encoding;
 use crate::engine::event::Strength;
+use crate::engine::http_signature::Component;
+use crate::engine::jws::{self, JwsAlgorithm};
 use crate::engine::params::{ParamKind, ParamSpec};
-use crate::engine::plan::{Algorithms, Expr, KeySource, PathStep, Proof, Ref, Scheme, TagProof};
+use crate::engine::plan::{
+    Algorithms, Expr, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, PathStep, Proof, Ref, Scheme,
+    TagProof,
+};
 use crate::engine::signature::SignatureAlgorithm;
 use crate::rule::compile::condition::condition_of;
 use crate::rule::compile::names::{Names, literal};
 use crate::rule::compile::parts::over;
+use crate::rule::compile::request::flag;
 use crate::rule::compile::variants::Choices;
 use crate::text::node::Node;
 
@@ -67,6 +74,8 @@ fn proof(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Proof> {
             let proxies = node.get("proxies").and_then(|node| networks(node, names));
             Some(Proof::Source { networks: listed?, proxies })
         }
+        "http_signature" => http_signature(node, names).map(Proof::HttpSignature),
+        "jws" => jws(node, names).map(Proof::Jws),
         "token" => {
             let place = node.get("place").and_then(|node| names.expr(node));
             let secret = node.get("secret").and_then(|node| secret_key(node, names));
@@ -89,6 +98,78 @@ fn proof(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Proof> {
         }
         _ => tag(kind, node, names).map(Proof::Tag),
     }
+}
+
+fn jws(node: &Node, names: &mut Names<'_>) -> Option<JwsPlan> {
+    let token = node.get("token").and_then(|node| names.expr(node));
+    let algorithm = node.get("algorithm").and_then(Node::as_text);
+    let algorithm = algorithm.and_then(JwsAlgorithm::from_word)?;
+    let bearer = flag(node, "bearer");
+    if bearer != node.get("weak").is_some() {
+        let message = "a bearer is weak, and says why: `weak: <reason>`; others are not";
+        names.problems.add(node.place, message);
+    }
+    let key = node.get("key")?;
+    let key = if let Some(set) = key.get("set") {
+        JwsKey::Set(names.exchange(set)?)
+    } else if let Some(chain) = key.get("chain") {
+        let roots = chain.get("roots").and_then(|node| names.param(node, "certificate"));
+        let mut oid = |key: &str| {
+            let node = chain.get(key)?;
+            let oid = node.as_text().and_then(Oid::parse);
+            if oid.is_none() {
+                names.problems.add(node.place, "expected an object identifier: 1.2.840.113635");
+            }
+            oid
+        };
+        let (leaf, issuer) = (oid("leaf"), oid("issuer"));
+        JwsKey::X5c {
+            roots: roots?,
+            names: CertificateNames::Extensions { leaf: leaf?, issuer: issuer? },
+        }
+    } else {
+        let kind = match algorithm.scheme() {
+            jws::Scheme::Hmac(_) => ParamKind::Secret,
+            jws::Scheme::Signature(_) => ParamKind::PublicKey,
+        };
+        let expr = names.expr(key)?;
+        if !is_param(&expr, &kind, key, names) {
+            return None;
+        }
+        JwsKey::Param(expr)
+    };
+    Some(JwsPlan { token: token?, algorithm, key, bearer })
+}
+
+fn http_signature(node: &Node, names: &mut Names<'_>) -> Option<HttpSignaturePlan> {
+    let label = node.get("label").and_then(Node::as_text)?.to_owned();
+    let mut components = Vec::new();
+    for node in node.get("components").map_or(&[][..], Node::items) {
+        match node.as_text().and_then(Component::from_word) {
+            Some(component) => components.push(component),
+            None => names.problems.add_with_help(
+                node.place,
+                "no such component",
+                "expected @method, @authority, @target-uri, @path, @query, or the name of a header",
+            ),
+        }
+    }
+    let word = node.get("algorithm").and_then(Node::as_text)?;
+    let algorithm = SignatureAlgorithm::ALL
+        .into_iter()
+        .find(|algorithm| crate::engine::http_signature::registered_name(*algorithm) == Some(word));
+    let kind = if algorithm.is_some() { ParamKind::PublicKey } else { ParamKind::Secret };
+    let key_node = node.get("key")?;
+    let key = names.expr(key_node)?;
+    if !is_param(&key, &kind, key_node, names) {
+        return None;
+    }
+    let origin = node.get("origin").and_then(|node| names.param(node, "url"))?;
+    let max_age = match node.get("max_age") {
+        Some(node) => Some(names.param(node, "seconds")?),
+        None => None,
+    };
+    Some(HttpSignaturePlan { label, components, algorithm, key, origin, max_age })
 }
 
 /// The index of a parameter that lists networks.
@@ -219,8 +300,7 @@ fn scheme(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Scheme> {
 fn key_source(node: &Node, names: &mut Names<'_>) -> Option<KeySource> {
     let Some(certificate) = node.get("certificate") else {
         let key = names.expr(node)?;
-        return is_param(&key, &ParamKind::PublicKey, node, names)
-            .then_some(KeySource::Param(key));
+        return is_param(&key, &ParamKind::PublicKey, node, names).then_some(KeySource::Param(key));
     };
     let exchange = names.exchange(certificate);
     let mut certificates = |key: &str| {
@@ -233,8 +313,17 @@ fn key_source(node: &Node, names: &mut Names<'_>) -> Option<KeySource> {
     };
     let roots = certificates("roots");
     let intermediates = certificates("intermediates");
-    let common_name = node.get("common_name").and_then(Node::as_text)?.to_owned();
-    Some(KeySource::Certificate { exchange: exchange?, roots: roots?, intermediates, common_name })
+    let text = |key| node.get(key).and_then(Node::as_text).map(str::to_owned);
+    let names = match (text("common_name"), text("dns_name")) {
+        (Some(name), None) => CertificateNames::CommonName(name),
+        (None, Some(name)) => CertificateNames::DnsName(name),
+        _ => {
+            let message = "whose certificate? give either `common_name` or `dns_name`";
+            names.problems.add(node.place, message);
+            return None;
+        }
+    };
+    Some(KeySource::Certificate { exchange: exchange?, roots: roots?, intermediates, names })
 }
 
 /// One algorithm, or the parameter that lists those of the route.

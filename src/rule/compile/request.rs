@@ -3,8 +3,8 @@
 use crate::engine::charset::Charset;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
-    Instant, PairKey, Pairs, RequestCharset, RequestPlan,
+    Batch, BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
+    Instant, Limit, PairKey, Pairs, RequestCharset, RequestPlan,
 };
 use crate::engine::reason::Reason;
 use crate::engine::time::TimeFormat;
@@ -179,10 +179,7 @@ fn pairs(node: &Node, problems: &mut Problems) -> Option<Pairs> {
 }
 
 /// The payloads of this variant: of those with the same name, the first that applies.
-pub(super) fn payload_nodes<'n>(
-    root: &'n Node,
-    choices: &Choices<'_>,
-) -> Vec<(String, &'n Node)> {
+pub(super) fn payload_nodes<'n>(root: &'n Node, choices: &Choices<'_>) -> Vec<(String, &'n Node)> {
     let mut found: Vec<(String, &Node)> = Vec::new();
     for node in root.get("payload").map_or(&[][..], Node::one_or_many) {
         let name = node.get("name").and_then(Node::as_text).unwrap_or("payload");
@@ -208,7 +205,14 @@ pub(super) fn document(name: &str, node: &Node, names: &mut Names<'_>) -> Option
     if let Some(index) = closed.as_ref().and_then(|closed| closed.param) {
         names.needs.insert(index);
     }
-    Some(Document { name: name.to_owned(), from: from?, format, closed, fields, early: false })
+    let (name, optional) = (name.to_owned(), flag(node, "optional"));
+    Some(Document { name, from: from?, format, optional, closed, fields, early: false })
+}
+
+/// The list whose items are one event each.
+pub(super) fn batch(node: &Node, names: &mut Names<'_>) -> Option<Batch> {
+    let list = names.expr(node.get("of").unwrap_or(node))?;
+    Some(Batch { list, fields: document_fields(node, names) })
 }
 
 /// What places of a document must look like.
@@ -231,10 +235,18 @@ pub(super) fn fresh(root: &Node, choices: &Choices<'_>, names: &mut Names<'_>) -
             continue;
         }
         let time = node.get("time").and_then(|node| names.expr(node));
-        let max_age = node.get("max_age").and_then(|node| names.param(node, "seconds"));
+        let limit = match (node.get("max_age"), node.get("must_be").and_then(Node::as_text)) {
+            (Some(node), None) => names.param(node, "seconds").map(Limit::Within),
+            (None, Some("ahead")) => Some(Limit::Ahead),
+            (None, Some(_)) => Some(Limit::Behind),
+            _ => {
+                names.problems.add(node.place, "expected either `max_age` or `must_be`");
+                None
+            }
+        };
         let format = time_format(node, names.problems);
-        if let (Some(value), Some(max_age)) = (time, max_age) {
-            all.push(Freshness { time: Instant { value, format }, max_age });
+        if let (Some(value), Some(limit)) = (time, limit) {
+            all.push(Freshness { time: Instant { value, format }, limit });
         }
     }
     all

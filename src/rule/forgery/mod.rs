@@ -4,6 +4,7 @@
 //! something else (the order of fields, one more field in the query) must be refused or change
 //! nothing: the event must be the same, but for facts that the rule itself calls unsigned.
 
+mod answers;
 mod change;
 
 use crate::engine::Bound;
@@ -72,6 +73,7 @@ pub(crate) fn breed(
     breeder.surroundings();
     breeder.times();
     breeder.keys(rule);
+    breeder.answers();
     let Breeder { accepted, tried, .. } = breeder;
     for forgery in accepted.iter().take(NAMED_MAX) {
         let message = format!("accepts a forgery of example `{}`: {forgery}", example.name);
@@ -137,7 +139,9 @@ impl Breeder<'_> {
                     .iter()
                     .zip(self.events)
                     .all(|(found, wanted)| says_the_same(found, wanted, must));
-            if must == Must::BeRejected || !same {
+            // A handshake or question says nothing, so it forges nothing.
+            let harmless = same || accepted.events.is_empty();
+            if must == Must::BeRejected || !harmless {
                 self.accepted.push(what());
             }
         }
@@ -301,10 +305,9 @@ impl Breeder<'_> {
             for pair in values.windows(2) {
                 let [left, right] = pair else { continue };
                 let original = &self.example.request;
-                let (Some(a), Some(b)) = (
-                    sign::value_of(original, plan, left),
-                    sign::value_of(original, plan, right),
-                ) else {
+                let (Some(a), Some(b)) =
+                    (sign::value_of(original, plan, left), sign::value_of(original, plan, right))
+                else {
                     continue;
                 };
                 for (a, b) in shifts(&a, &b) {
@@ -409,6 +412,8 @@ impl Breeder<'_> {
                 Proof::Confirm { .. }
                 | Proof::Decrypt { .. }
                 | Proof::FirstPresent(_)
+                | Proof::HttpSignature(_)
+                | Proof::Jws(_)
                 | Proof::Tag(_) => {}
             }
         }
@@ -448,9 +453,10 @@ impl Breeder<'_> {
         let request = self.example.request.clone();
         // Of names that may occur, others may.
         let Plan { request: wanted, documents, .. } = self.bound.plan();
-        let all = wanted.closed.iter().chain(documents.iter().filter_map(|one| one.closed.as_ref()));
+        let all =
+            wanted.closed.iter().chain(documents.iter().filter_map(|one| one.closed.as_ref()));
         let closed: Vec<usize> = all.filter_map(|closed| closed.param).collect();
-        for &index in self.bound.needs().iter().filter(|index| !closed.contains(index)) {
+        for &index in self.bound.judges_by().iter().filter(|index| !closed.contains(index)) {
             let Some(spec) = rule.params.get(index) else { continue };
             let name = spec.name.as_str();
             let given = self.example.params.values(name);
@@ -469,6 +475,12 @@ impl Breeder<'_> {
             };
             let mut params = self.example.params.clone();
             params.set(name, others);
+            // Where one of several lists will do, the others must not.
+            for other in self.bound.plan().listed_with(index) {
+                if let Some(spec) = rule.params.get(other) {
+                    params.set(&spec.name, Vec::new());
+                }
+            }
             if let Ok(other) = Bound::new(rule, &params) {
                 self.judge(&other, Must::BeRejected, &request, self.example.at, || {
                     format!("judged with another `{name}`")

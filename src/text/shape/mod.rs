@@ -1,6 +1,8 @@
 //! The grammar of a file as data: one table checks its structure, yields its JSON Schema, and
 //! documents it.
 
+pub mod print;
+
 use std::time::Duration;
 
 use crate::text::node::{Key as NodeKey, Kind as NodeKind, Node};

@@ -205,3 +205,45 @@ fn the_schema_carries_the_documentation() {
     assert_eq!(schema["$defs"]["form"]["description"], "One of two.");
     assert_eq!(schema["$defs"]["root"]["properties"]["parts"]["items"]["$ref"], "#/$defs/root");
 }
+
+#[test]
+fn the_grammar_is_printed_with_every_key_and_each_list_of_words_once() {
+    static TOP: Shape = Shape {
+        name: "top",
+        doc: "The top.",
+        exactly_one: false,
+        keys: &[
+            Key::required("at", Kind::Expr("a reference such as `a.b`"), "`a | b`."),
+            Key::optional("level", LEVEL, "How much."),
+            Key::optional("when", Kind::AnyOf(&[NAMES, Kind::NonEmptyList(&NAMES)]), "If."),
+            Key::optional("forms", Kind::NonEmptyList(&Kind::Map(&PART)), "Which."),
+            Key::optional("many", Kind::OneOrMany(&Kind::Text), "Some."),
+        ],
+    };
+    static PART: Shape = Shape {
+        name: "part",
+        doc: "A part.",
+        exactly_one: true,
+        keys: &[Key::optional("level", LEVEL, "How much."), Key::optional("x", Kind::Any, "Any.")],
+    };
+    const LEVEL: Kind = Kind::Choice(&[("debug", "all"), ("info", "some")]);
+    static NAMES: Kind = Kind::Named(&Kind::AnyOf(&[Kind::Bool, Kind::Text, Kind::Map(&TOP)]));
+    let printed: Vec<(&str, String)> = print::sections(&TOP)
+        .into_iter()
+        .map(|print::Section { shape, text }| (shape.name, text))
+        .collect();
+    let top = "The top.\n\n\
+        | key | | takes | meaning |\n|---|---|---|---|\n\
+        | `at` | required | a reference | `a \\| b`. |\n\
+        | `level` | | a word | How much. |\n\
+        | `when` | | names, each with true or false, text or [top](#top); or a list of these | If. |\n\
+        | `forms` | | a list, each [part](#part) | Which. |\n\
+        | `many` | | text or a list | Some. |\n\n\
+        `level`:\n\n- `debug`: all\n- `info`: some\n";
+    let part = "A part. Exactly one of its keys.\n\n\
+        | key | takes | meaning |\n|---|---|---|\n\
+        | `level` | a word | How much. |\n\
+        | `x` | anything | Any. |\n\n\
+        `level`: the words are those of [top](#top).\n";
+    assert_eq!(printed, [("top", top.to_owned()), ("part", part.to_owned())]);
+}

@@ -26,6 +26,7 @@ pub(crate) mod nginx;
 pub(crate) mod shop;
 pub(crate) mod site;
 pub(crate) mod wire;
+pub(crate) mod written;
 
 /// Whoever waits longer than this has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

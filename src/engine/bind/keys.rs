@@ -1,16 +1,13 @@
-//! A rule meets the parameters of one route: the variant is chosen, keys are parsed and absorbed.
-//! Whatever can be wrong with a key is found here, never while a request waits.
-
-use std::sync::Arc;
+//! Proofs meet the values of their keys: parsed, absorbed, named.
 
 use crate::engine::certificate;
 use crate::engine::cipher::Opener;
 use crate::engine::digest::{HashAlgorithm, Hmacer};
 use crate::engine::event::{Proven, Strength};
 use crate::engine::net::Network;
-use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
+use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec};
 use crate::engine::plan::{
-    Algorithms, ExchangePlan, Expr, KeySource, Plan, Proof, Ref, ReplyPlan, Scheme, TagProof,
+    Algorithms, ExchangePlan, Expr, KeySource, Proof, Ref, Scheme, TagProof,
 };
 use crate::engine::proof::{
     Alternative, BoundConfirm, BoundDecrypt, BoundProof, BoundTag, FromCertificate, How,
@@ -19,180 +16,14 @@ use crate::engine::secret::Secret;
 use crate::engine::signature::{PublicKey, SignatureAlgorithm};
 use crate::engine::step;
 
-/// A compiled rule: its parameters, and a plan for each way that choices among them can turn out.
-#[derive(Clone, Debug)]
-pub struct CompiledRule {
-    /// Name of the rule.
-    pub gateway: String,
-    /// `sha256:` and the hex digest of the rule's text.
-    pub hash: String,
-    /// What an operator configures.
-    pub params: Vec<ParamSpec>,
-    /// Never empty.
-    pub variants: Vec<Variant>,
-}
-
-/// The plan for some choices.
-#[derive(Clone, Debug)]
-pub struct Variant {
-    /// Index of a choice parameter, and its word here.
-    pub choices: Vec<(usize, String)>,
-    /// Indices of the parameters that this plan reads.
-    pub needs: Vec<usize>,
-    /// The plan.
-    pub plan: Arc<Plan>,
-    /// What its proofs are worth for what money hangs on.
-    pub strength: Strength,
-}
-
-/// The parts of a bound rule; `engine::Bound` wraps them.
-pub(crate) struct Parts {
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) params: Vec<Vec<Secret>>,
-    pub(crate) proofs: Vec<BoundProof>,
-    pub(crate) max_ages: Vec<Option<i64>>,
-    pub(crate) reply_tag: Option<BoundTag>,
-    pub(crate) question_tags: Vec<Option<BoundTag>>,
-    pub(crate) keys: Vec<String>,
-    pub(crate) needs: Vec<usize>,
-}
-
-/// What becomes of an empty secret. It is refused; only the breeder of forgeries wants to see what
-/// somebody makes of it who hopes that it is taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Empty {
-    Refused,
-    Taken,
-}
-
-/// Binds a rule, or says everything that is wrong with the parameters.
-pub(crate) fn bind(
-    rule: &CompiledRule,
-    given: &Params,
-    empty: Empty,
-) -> Result<Parts, Vec<BindError>> {
-    let mut errors = unknown(rule, given);
-    let mut params: Vec<Vec<Secret>> = Vec::with_capacity(rule.params.len());
-    for spec in &rule.params {
-        params.push(resolve(spec, given, empty, &mut errors));
-    }
-    let Some(variant) = choose(rule, &params, &mut errors) else { return Err(errors) };
-    for &index in &variant.needs {
-        if let Some(spec) = rule.params.get(index)
-            && params.get(index).is_none_or(Vec::is_empty)
-            && !spec.optional
-        {
-            errors.push(BindError { param: spec.name.clone(), what: BindFault::Missing });
-        }
-    }
-    errors.dedup();
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let plan = Arc::clone(&variant.plan);
-    let binder = Binder { specs: &rule.params, params: &params, exchanges: &plan.exchanges };
-    let mut proofs = Vec::with_capacity(plan.proofs.len());
-    for proof in &plan.proofs {
-        match binder.proof(proof) {
-            Ok(proof) => proofs.push(proof),
-            Err(error) => errors.push(error),
-        }
-    }
-    let mut tag_of = |reply: &ReplyPlan| match reply {
-        ReplyPlan::Made(body) => body.tag.as_ref().and_then(|tag| {
-            binder.tag(tag).inspect_err(|error| errors.push(error.clone())).ok()
-        }),
-        ReplyPlan::Fixed(_) | ReplyPlan::Relayed(_) => None,
-    };
-    let reply_tag = tag_of(&plan.replies.accepted);
-    let question_tags =
-        plan.questions.iter().map(|question| tag_of(&question.reply)).collect::<Vec<_>>();
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let seconds = |index: usize| {
-        let text = params.get(index)?.first()?.expose();
-        std::str::from_utf8(text).ok()?.parse().ok()
-    };
-    let max_ages = plan.fresh.iter().map(|fresh| seconds(fresh.max_age)).collect();
-    let keys = key_names(&proofs);
-    let needs = variant.needs.clone();
-    Ok(Parts { plan, params, proofs, max_ages, reply_tag, question_tags, keys, needs })
-}
-
-fn unknown(rule: &CompiledRule, given: &Params) -> Vec<BindError> {
-    let known = |name: &str| rule.params.iter().any(|spec| spec.name == name);
-    given
-        .names()
-        .filter(|name| !known(name))
-        .map(|name| {
-            let near = rule
-                .params
-                .iter()
-                .map(|spec| (strsim::damerau_levenshtein(name, &spec.name), &spec.name))
-                .min()
-                .filter(|(distance, _)| *distance <= 3)
-                .map(|(_, near)| near.clone());
-            BindError { param: name.to_owned(), what: BindFault::Unknown(near) }
-        })
-        .collect()
-}
-
-fn resolve(
-    spec: &ParamSpec,
-    given: &Params,
-    empty: Empty,
-    errors: &mut Vec<BindError>,
-) -> Vec<Secret> {
-    let error = |what| BindError { param: spec.name.clone(), what };
-    let values = given.values(&spec.name);
-    if values.is_empty() {
-        return spec.default.iter().map(|text| Secret::from(text.as_str())).collect();
-    }
-    if values.len() > 1 && !spec.list {
-        errors.push(error(BindFault::NotAList));
-    }
-    for value in values {
-        match spec.check(value) {
-            Err(BindFault::Empty) if empty == Empty::Taken => {}
-            Err(what) => errors.push(error(what)),
-            Ok(()) => {}
-        }
-    }
-    values.to_vec()
-}
-
-fn choose<'r>(
-    rule: &'r CompiledRule,
-    params: &[Vec<Secret>],
-    errors: &mut Vec<BindError>,
-) -> Option<&'r Variant> {
-    let chosen = |index: usize| params.get(index).and_then(|values| values.first());
-    let found = rule.variants.iter().find(|variant| {
-        variant
-            .choices
-            .iter()
-            .all(|(index, word)| chosen(*index).is_some_and(|is| is.expose() == word.as_bytes()))
-    });
-    if found.is_none() && errors.is_empty() {
-        let choices = rule.variants.first().map(|variant| variant.choices.as_slice());
-        for (index, _) in choices.unwrap_or_default() {
-            if let (None, Some(spec)) = (chosen(*index), rule.params.get(*index)) {
-                errors.push(BindError { param: spec.name.clone(), what: BindFault::Missing });
-            }
-        }
-    }
-    found
-}
-
-struct Binder<'b> {
-    specs: &'b [ParamSpec],
-    params: &'b [Vec<Secret>],
-    exchanges: &'b [ExchangePlan],
+pub(super) struct Binder<'b> {
+    pub(super) specs: &'b [ParamSpec],
+    pub(super) params: &'b [Vec<Secret>],
+    pub(super) exchanges: &'b [ExchangePlan],
 }
 
 impl Binder<'_> {
-    fn proof(&self, proof: &Proof) -> Result<BoundProof, BindError> {
+    pub(super) fn proof(&self, proof: &Proof) -> Result<BoundProof, BindError> {
         match proof {
             Proof::Basic { user, password } => {
                 let one = |expr: &Expr| -> Result<Secret, BindError> {
@@ -225,6 +56,8 @@ impl Binder<'_> {
                     proven: proven("source", name, Strength::Weak),
                 })
             }
+            Proof::HttpSignature(plan) => self.http_signature(plan).map(BoundProof::HttpSignature),
+            Proof::Jws(plan) => self.jws(plan).map(BoundProof::Jws),
             Proof::Token { place, secret } => {
                 let values = self.keys(secret)?.into_iter();
                 let values = values
@@ -253,7 +86,7 @@ impl Binder<'_> {
         }
     }
 
-    fn tag(&self, tag: &TagProof) -> Result<BoundTag, BindError> {
+    pub(super) fn tag(&self, tag: &TagProof) -> Result<BoundTag, BindError> {
         let mut alternatives = Vec::new();
         match &tag.scheme {
             Scheme::Digest(algorithms) => {
@@ -298,8 +131,10 @@ impl Binder<'_> {
         tag: &TagProof,
         algorithm: SignatureAlgorithm,
     ) -> Result<Option<Alternative>, BindError> {
-        let Scheme::Signature { key: KeySource::Certificate { exchange, roots, intermediates, common_name }, .. } =
-            &tag.scheme
+        let Scheme::Signature {
+            key: KeySource::Certificate { exchange, roots, intermediates, names },
+            ..
+        } = &tag.scheme
         else {
             return Ok(None);
         };
@@ -309,13 +144,8 @@ impl Binder<'_> {
         };
         let intermediates = intermediates.map_or_else(Vec::new, texts);
         let trust = certificate::Trust::from_pem(texts(*roots), intermediates)
-        .map_err(|expected| self.error(*roots, expected))?;
-        let from = FromCertificate {
-            exchange: *exchange,
-            algorithm,
-            trust,
-            name: certificate::Names::CommonName(common_name.clone()),
-        };
+            .map_err(|expected| self.error(*roots, expected))?;
+        let from = FromCertificate { exchange: *exchange, algorithm, trust, name: names.clone() };
         let name = self.exchanges.get(*exchange).map_or("", |exchange| &exchange.name);
         let proven = proven(algorithm.as_str(), name.to_owned(), tag.strength(algorithm));
         Ok(Some(Alternative { proven, how: How::Certificate(Box::new(from)) }))
@@ -363,7 +193,7 @@ impl Binder<'_> {
     }
 
     /// Every value of a key, its steps applied, under its name.
-    fn keys(&self, key: &Expr) -> Result<Vec<(String, Secret)>, BindError> {
+    pub(super) fn keys(&self, key: &Expr) -> Result<Vec<(String, Secret)>, BindError> {
         let Ref::Param(index) = key.source else { return Ok(Vec::new()) };
         let (Some(spec), Some(values)) = (self.specs.get(index), self.params.get(index)) else {
             return Ok(Vec::new());
@@ -381,48 +211,24 @@ impl Binder<'_> {
         Ok(keys)
     }
 
-    fn fault(&self, key: &Expr, expected: String) -> BindError {
+    pub(super) fn fault(&self, key: &Expr, expected: String) -> BindError {
         match key.source {
             Ref::Param(index) => self.error(index, expected),
             _ => BindError { param: key.text.to_string(), what: BindFault::Malformed(expected) },
         }
     }
 
-    fn error(&self, index: usize, expected: String) -> BindError {
+    pub(super) fn error(&self, index: usize, expected: String) -> BindError {
         let param = self.specs.get(index).map_or_else(String::new, |spec| spec.name.clone());
         BindError { param, what: BindFault::Malformed(expected) }
     }
 }
 
-fn proven(kind: &'static str, key: String, strength: Strength) -> Proven {
+pub(super) fn proven(kind: &'static str, key: String, strength: Strength) -> Proven {
     Proven { kind, key: key.into(), strength }
 }
 
 /// `private_key`, or `signing_secrets.0` of a list.
 fn name_of(spec: &ParamSpec, position: usize) -> String {
     if spec.list { format!("{}.{position}", spec.name) } else { spec.name.clone() }
-}
-
-fn key_names(proofs: &[BoundProof]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    let mut add = |name: &str| {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    };
-    for proof in proofs {
-        match proof {
-            BoundProof::Basic { proven, .. } | BoundProof::Source { proven, .. } => add(&proven.key),
-            BoundProof::Confirm(confirm) => add(&confirm.proven.key),
-            BoundProof::Token { values, .. } => {
-                values.iter().for_each(|(_, proven)| add(&proven.key));
-            }
-            BoundProof::Decrypt(decrypt) => add(&decrypt.proven.key),
-            BoundProof::Tag(tag) => tag.alternatives.iter().for_each(|one| add(&one.proven.key)),
-            BoundProof::FirstPresent(tags) => {
-                tags.iter().flat_map(|tag| &tag.alternatives).for_each(|one| add(&one.proven.key));
-            }
-        }
-    }
-    names
 }
