@@ -367,7 +367,8 @@ impl Guard {
         match &self.check {
             Check::Amounts(sides) => {
                 for side in [&sides.0, &sides.1] {
-                    values.extend([&side.value, &side.currency]);
+                    values.push(&side.value);
+                    values.extend(&side.currency);
                 }
             }
             Check::Among(pairs) => {
