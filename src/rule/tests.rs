@@ -441,3 +441,13 @@ fn law_4_what_a_fact_is_packed_in_needs_a_pattern_where_boundaries_move() {
     assert!(packed("optional: true").contains(wanted), "{}", packed("optional: true"));
     assert!(!packed("pattern: \"[{].*\"").contains("may be anything"));
 }
+
+#[test]
+fn a_declared_field_does_not_nest_where_names_are_closed() {
+    let form = "shop: mine, order: \"17\", sum: \"12.50\", state: paid, note: hello,";
+    let nested = form.replace("note:", "\"note[]\":");
+    compiles(form, &nested);
+    let text = acme().replace(form, &nested).replace("  fields:\n", "  closed: {}\n  fields:\n");
+    let found = compile("acme.yaml", &text).err().expect("names are closed").render(&text);
+    assert!(found.contains("was rejected: unexpected_field (form)"), "{found}");
+}
