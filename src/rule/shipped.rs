@@ -6,6 +6,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("adyen", include_str!("../../rules/adyen.yaml")),
         ("cloudpayments", include_str!("../../rules/cloudpayments.yaml")),
         ("fondy", include_str!("../../rules/fondy.yaml")),
+        ("freedom_pay", include_str!("../../rules/freedom_pay.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
