@@ -4,6 +4,7 @@
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
+        ("click", include_str!("../../rules/click.yaml")),
         ("cloudpayments", include_str!("../../rules/cloudpayments.yaml")),
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("freedom_pay", include_str!("../../rules/freedom_pay.yaml")),
