@@ -9,6 +9,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("freedom_pay", include_str!("../../rules/freedom_pay.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
+        ("mercado_pago", include_str!("../../rules/mercado_pago.yaml")),
         ("monobank", include_str!("../../rules/monobank.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
