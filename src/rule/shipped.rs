@@ -16,6 +16,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
         ("tbank", include_str!("../../rules/tbank.yaml")),
+        ("twilio", include_str!("../../rules/twilio.yaml")),
         ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
     ]
 }
