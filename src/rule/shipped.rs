@@ -14,6 +14,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
+        ("standard_webhooks", include_str!("../../rules/standard_webhooks.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
         ("tbank", include_str!("../../rules/tbank.yaml")),
         ("twilio", include_str!("../../rules/twilio.yaml")),
