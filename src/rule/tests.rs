@@ -605,3 +605,13 @@ fn what_is_not_configured_and_not_looked_at_makes_no_account_another() {
     let found = compile("acme.yaml", &configured).err().expect("not looked at");
     assert!(found.render(&configured).contains("judged with another `shops`"));
 }
+
+#[test]
+fn a_declared_field_does_not_nest_where_names_are_closed() {
+    let form = "shop: mine, order: \"17\", sum: \"12.50\", state: paid, note: hello,";
+    let nested = form.replace("note:", "\"note[]\":");
+    compiles(form, &nested);
+    let text = acme().replace(form, &nested).replace("  fields:\n", "  closed: {}\n  fields:\n");
+    let found = compile("acme.yaml", &text).err().expect("names are closed").render(&text);
+    assert!(found.contains("was rejected: unexpected_field (form)"), "{found}");
+}
