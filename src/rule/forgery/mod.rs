@@ -453,9 +453,11 @@ impl Breeder<'_> {
         let request = self.example.request.clone();
         // Of names that may occur, others may.
         let Plan { request: wanted, documents, .. } = self.bound.plan();
-        let all = wanted.closed.iter().chain(documents.iter().filter_map(|one| one.closed.as_ref()));
+        let all =
+            wanted.closed.iter().chain(documents.iter().filter_map(|one| one.closed.as_ref()));
         let closed: Vec<usize> = all.filter_map(|closed| closed.param).collect();
-        for &index in self.bound.judges_by().iter().filter(|index| !closed.contains(index)) {
+        let asks = !self.example.canned.is_empty();
+        for index in self.bound.judges_by(asks).filter(|index| !closed.contains(index)) {
             let Some(spec) = rule.params.get(index) else { continue };
             let name = spec.name.as_str();
             let given = self.example.params.values(name);
