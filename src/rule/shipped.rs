@@ -5,6 +5,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
+        ("btcpay", include_str!("../../rules/btcpay.yaml")),
         ("coinbase_commerce", include_str!("../../rules/coinbase_commerce.yaml")),
         ("flutterwave", include_str!("../../rules/flutterwave.yaml")),
         ("fondy", include_str!("../../rules/fondy.yaml")),
