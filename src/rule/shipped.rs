@@ -6,6 +6,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("adyen", include_str!("../../rules/adyen.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
         ("btcpay", include_str!("../../rules/btcpay.yaml")),
+        ("checkout_com", include_str!("../../rules/checkout_com.yaml")),
         ("coinbase_commerce", include_str!("../../rules/coinbase_commerce.yaml")),
         ("flutterwave", include_str!("../../rules/flutterwave.yaml")),
         ("fondy", include_str!("../../rules/fondy.yaml")),
