@@ -5,6 +5,8 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
+        ("btcpay", include_str!("../../rules/btcpay.yaml")),
+        ("checkout_com", include_str!("../../rules/checkout_com.yaml")),
         ("click", include_str!("../../rules/click.yaml")),
         ("cloudpayments", include_str!("../../rules/cloudpayments.yaml")),
         ("coinbase_commerce", include_str!("../../rules/coinbase_commerce.yaml")),
@@ -36,6 +38,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
         ("wallet_one", include_str!("../../rules/wallet_one.yaml")),
         ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
+        ("worldpay", include_str!("../../rules/worldpay.yaml")),
     ]
 }
 

@@ -21,7 +21,8 @@ impl Breeder<'_> {
         let all =
             wanted.closed.iter().chain(documents.iter().filter_map(|one| one.closed.as_ref()));
         let closed: Vec<usize> = all.filter_map(|closed| closed.param).collect();
-        for &index in self.bound.judges_by().iter().filter(|index| !closed.contains(index)) {
+        let asks = !self.example.canned.is_empty();
+        for index in self.bound.judges_by(asks).filter(|index| !closed.contains(index)) {
             let Some(spec) = rule.params.get(index) else { continue };
             let name = spec.name.as_str();
             // Not configured, and only looked at where the callback has something to compare.
