@@ -59,8 +59,8 @@ impl Draft<'_> {
         self.add("# yaml-language-server: $schema=./rule.schema.json");
         self.add(format!("# What {title}'s callbacks look like. Started from one captured request. What is marked TODO only"));
         self.add("# the gateway's documentation can decide.");
-        self.add(format!("gateway: {name}"));
-        self.add(format!("title: {title} # TODO: the gateway's name for people"));
+        self.add(format!("gateway: {}", key(name)));
+        self.add(format!("title: {} # TODO: the gateway's name for people", key(&title)));
         self.add(
             "docs: TODO # TODO: the page that says how callbacks are signed, and when you read it",
         );

@@ -173,6 +173,7 @@ fn what_is_read_follows_the_bytes_and_not_only_the_type() {
     let text =
         of("POST / HTTP/1.1\nContent-Type: multipart/form-data; boundary=x\n\n--x\r\na\r\n--x--");
     says(&text, &["body: any", "body: \"--x\\r\\na"]);
+    says(&start("null", &message(b"GET / HTTP/1.1\n\n")).unwrap(), &["gateway: \"null\""]);
     let refused = start("acme", &message(b"PATCH / HTTP/1.1\n\n")).unwrap_err().to_string();
     assert_eq!(refused, "a rule reads GET, POST and PUT, not `PATCH`");
 }
