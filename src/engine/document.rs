@@ -25,7 +25,10 @@ pub(crate) fn open<'s>(
         return Ok(());
     }
     let malformed = || Reject::new(Reason::PayloadMalformed, &*document.from.text);
-    let bytes = scope.bytes(&document.from).ok().flatten().ok_or_else(malformed)?;
+    let bytes = match scope.bytes(&document.from) {
+        Ok(None) if document.optional => return Ok(()),
+        found => found.ok().flatten().ok_or_else(malformed)?,
+    };
     let bytes = packed.get_or_init(|| bytes);
     let value = read(document.format, bytes).map_err(|error| match error {
         JsonError::DuplicateKey => Reject::new(Reason::DuplicateField, &*document.from.text),

@@ -9,11 +9,7 @@ use crate::engine::scope::Scope;
 const CLOCKS_APART_MAX: i64 = 60;
 
 /// Checks every guard of that phase, and whether test money has come to a route for it.
-pub(crate) fn check_all<'s>(
-    plan: &'s Plan,
-    phase: Phase,
-    scope: Scope<'s>,
-) -> Result<(), Reject> {
+pub(crate) fn check_all<'s>(plan: &'s Plan, phase: Phase, scope: Scope<'s>) -> Result<(), Reject> {
     for guard in plan.guards.iter().filter(|guard| guard.phase == phase) {
         check(guard, scope)?;
     }
@@ -91,10 +87,14 @@ pub(crate) fn amount<'s>(
     fact: &'s AmountFact,
     scope: Scope<'s>,
 ) -> Result<Option<crate::engine::event::Amount>, Reject> {
-    let AmountFact { value, currency, unsigned, rule } = fact;
+    let AmountFact { value, currency, unsigned, may_be_missing, rule } = fact;
     let Some(text) = scope.text(value)? else { return Ok(None) };
-    let Some(code) = scope.text(currency)? else {
-        return Err(Reject::new(Reason::FieldMissing, &*currency.text));
+    let Some(code) = scope.first_text(currency)? else {
+        if *may_be_missing {
+            return Ok(None);
+        }
+        let at = currency.first().map_or("event.amount", |place| &place.text);
+        return Err(Reject::new(Reason::FieldMissing, at));
     };
     let text = if *unsigned { text.strip_prefix('-').unwrap_or(&text) } else { &text };
     money::amount(text, &code, rule)

@@ -68,13 +68,13 @@ pub struct Bound {
     question_tags: Vec<Option<proof::BoundTag>>,
     strength: Strength,
     keys: Vec<String>,
-    needs: Vec<usize>,
+    judges_by: Vec<usize>,
 }
 
 impl Bound {
     /// Binds a rule to parameters, or says everything that is wrong with them.
     pub fn new(rule: &CompiledRule, params: &Params) -> Result<Self, Vec<BindError>> {
-        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Empty::Refused)?))
+        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Taken::Fit)?))
     }
 
     /// Binds secrets that are empty, to see what a forger makes of them.
@@ -82,7 +82,15 @@ impl Bound {
         rule: &CompiledRule,
         params: &Params,
     ) -> Result<Self, Vec<BindError>> {
-        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Empty::Taken)?))
+        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Taken::Empty)?))
+    }
+
+    /// Binds secrets that somebody has published, whatever they are.
+    pub(crate) fn with_published_secrets(
+        rule: &CompiledRule,
+        params: &Params,
+    ) -> Result<Self, Vec<BindError>> {
+        Ok(Self::from_parts(rule, bind::bind(rule, params, bind::Taken::Published)?))
     }
 
     fn from_parts(rule: &CompiledRule, parts: bind::Parts) -> Self {
@@ -95,7 +103,7 @@ impl Bound {
             question_tags,
             strength,
             keys,
-            needs,
+            judges_by,
         } = parts;
         let (gateway, rule_hash) = (rule.gateway.as_str().into(), rule.hash.as_str().into());
         Self {
@@ -109,18 +117,13 @@ impl Bound {
             question_tags,
             strength,
             keys,
-            needs,
+            judges_by,
         }
     }
 
     /// Judges one inbound, with what the gateway has answered so far. Where the verdict is a
     /// question, ask it and judge again with the answer added.
-    pub fn judge(
-        &self,
-        inbound: &Inbound<'_>,
-        now: UnixSeconds,
-        answers: &[Answered],
-    ) -> Verdict {
+    pub fn judge(&self, inbound: &Inbound<'_>, now: UnixSeconds, answers: &[Answered]) -> Verdict {
         match self.accept(inbound, now, answers) {
             Ok(accepted) => Verdict::Accepted(accepted),
             Err(Stop::Ask(exchange)) => Verdict::Ask(*exchange),
@@ -143,12 +146,11 @@ impl Bound {
         let room = Room::new(plan.documents.len() + plan.exchanges.len());
         let scope = Scope { reading: &reading, params, room: &room, item: None, now };
         self.open_early(scope)?;
-        if let Some(answer) = reply::question(plan, tags, unproved, scope)? {
+        if let Some(answer) = reply::question(plan, tags, unproved, scope, answers)? {
             return Ok(answer);
         }
-        let verified =
-            proof::check(proof::Proving { plan, proofs, max_ages, answers }, scope)?;
-        if let Some(answer) = reply::question(plan, tags, proved, verified.scope())? {
+        let verified = proof::check(proof::Proving { plan, proofs, max_ages, answers }, scope)?;
+        if let Some(answer) = reply::question(plan, tags, proved, verified.scope(), answers)? {
             return Ok(answer);
         }
         let identity = normalize::Identity { gateway: &self.gateway, rule_hash: &self.rule_hash };

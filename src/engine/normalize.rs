@@ -44,7 +44,7 @@ fn say<'s>(
     proofs: Vec<Proven>,
     identity: &Identity<'_>,
 ) -> Result<Event, Reject> {
-    let EventPlan { outcome, test, dedupe, unsigned } = &plan.event;
+    let EventPlan { outcome, test, unsigned } = &plan.event;
     let (status, facts, may_credit) = outcome_of(outcome, scope)?;
     let test = test.as_ref().map(|test| guard::is_test(test, scope)).transpose()?;
     let money = |fact: Option<&'s _>| fact.map_or(Ok(None), |fact| amount(fact, scope));
@@ -73,9 +73,12 @@ fn say<'s>(
     if credit && order_id.is_none() && transaction_id.is_none() {
         return Err(Reject::new(Reason::FieldMissing, "event.order_id"));
     }
+    if status != Status::Unknown && !is_told_apart(&facts.dedupe, scope)? {
+        return Err(Reject::new(Reason::FieldMissing, "event.dedupe"));
+    }
     let account = fact(scope.first_text(&facts.account)?, "event.account")?;
     Ok(Event {
-        id: id(identity.gateway, account.as_deref(), dedupe, scope)?,
+        id: id(identity.gateway, account.as_deref(), &facts.dedupe, scope)?,
         gateway: Arc::clone(identity.gateway),
         event_id: fact(scope.first_text(&facts.event_id)?, "event.event_id")?,
         raw_type: fact(scope.first_text(&facts.raw_type)?, "event.raw_type")?,
@@ -102,8 +105,10 @@ fn say<'s>(
 
 /// Money that comes in has an amount, and no minus sign.
 fn creditable<'s>(facts: &'s Facts, scope: Scope<'s>, paid: Option<&Amount>) -> Result<(), Reject> {
-    let (Some(fact), Some(_)) = (&facts.amount, paid) else {
-        return Err(Reject::new(Reason::FieldMissing, "event.amount"));
+    let fact = match (&facts.amount, paid) {
+        (Some(fact), Some(_)) => fact,
+        (Some(fact), None) if fact.may_be_missing => return Ok(()),
+        _ => return Err(Reject::new(Reason::FieldMissing, "event.amount")),
     };
     match scope.text(&fact.value)? {
         Some(text) if text.starts_with('-') => {
@@ -162,6 +167,17 @@ fn fact(text: Option<Cow<'_, str>>, at: &str) -> Result<Option<String>, Reject> 
     }
 }
 
+/// Whether one at least of what tells notifications apart is there. Without, all of them would be
+/// one, and all but the first be lost.
+fn is_told_apart<'s>(dedupe: &'s [Expr], scope: Scope<'s>) -> Result<bool, Reject> {
+    for expr in dedupe {
+        if scope.bytes(expr)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The same notification gives the same id: gateway, account and the rule's `dedupe` values, each
 /// with its length before it so that no two lists run together.
 fn id<'s>(
@@ -203,8 +219,12 @@ fn raw<'s>(wanted: &'s Raw, scope: Scope<'s>) -> Result<String, Reject> {
         Raw::Places(places) => {
             json.open();
             for (name, expr) in places {
-                // Lists and objects are written as they are, everything else as its text.
+                // Lists and objects are written as they are, everything else as its text. What is
+                // empty is not there, here as everywhere: a proof may not tell the two apart.
                 if let Some(value) = scope.value(expr) {
+                    if matches!(value, Value::Null) || value.as_text() == Some("") {
+                        continue;
+                    }
                     json.key(name);
                     json.write_value(value);
                 } else if let Some(text) = scope.text(expr)? {

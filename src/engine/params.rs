@@ -58,6 +58,8 @@ pub enum BindFault {
     Missing,
     /// Several values where the rule takes one.
     NotAList,
+    /// Words that people leave standing where a secret belongs.
+    Placeholder,
     /// The rule has no such parameter; perhaps another was meant.
     Unknown(Option<String>),
 }
@@ -70,6 +72,9 @@ impl std::fmt::Display for BindError {
             BindFault::Malformed(expected) => write!(f, "parameter `{param}`: {expected}"),
             BindFault::Missing => write!(f, "parameter `{param}` is missing"),
             BindFault::NotAList => write!(f, "parameter `{param}` takes one value, not a list"),
+            BindFault::Placeholder => {
+                write!(f, "parameter `{param}`: this is a placeholder, not a secret")
+            }
             BindFault::Unknown(None) => write!(f, "the rule has no parameter `{param}`"),
             BindFault::Unknown(Some(near)) => {
                 write!(f, "the rule has no parameter `{param}`; did you mean `{near}`?")
@@ -144,10 +149,7 @@ impl ParamSpec {
                 "expected a whole number of seconds".to_owned()
             }
             ParamKind::Secret => {
-                if !is_placeholder(bytes) {
-                    return Ok(());
-                }
-                "this is a placeholder, not a secret".to_owned()
+                return if is_placeholder(bytes) { Err(BindFault::Placeholder) } else { Ok(()) };
             }
             ParamKind::Network => {
                 if std::str::from_utf8(bytes).ok().and_then(Network::parse).is_some() {
@@ -173,7 +175,10 @@ fn is_url(bytes: &[u8]) -> bool {
     let rest = bytes.strip_prefix(b"https://").or_else(|| bytes.strip_prefix(b"http://"));
     rest.is_some_and(|rest| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/[]".contains(byte);
-        !rest.is_empty() && !rest.starts_with(b"/") && !rest.ends_with(b"/") && rest.iter().all(plain)
+        !rest.is_empty()
+            && !rest.starts_with(b"/")
+            && !rest.ends_with(b"/")
+            && rest.iter().all(plain)
     })
 }
 

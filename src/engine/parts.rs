@@ -150,10 +150,7 @@ fn set_of<'s>(
 }
 
 /// Names and values in the order they were sent.
-fn members<'s>(
-    set: &SetPlan,
-    scope: Scope<'s>,
-) -> Vec<(Cow<'s, [u8]>, Cow<'s, [u8]>)> {
+fn members<'s>(set: &SetPlan, scope: Scope<'s>) -> Vec<(Cow<'s, [u8]>, Cow<'s, [u8]>)> {
     let borrowed = |bytes: &'s [u8]| Cow::Borrowed(bytes);
     match set.of {
         SetOf::Fields | SetOf::Form => scope

@@ -130,8 +130,14 @@ mod tests {
 
     #[test]
     fn a_pattern_knows_which_bytes_its_values_may_contain() {
-        let cases = [("[^;]*", b';', false), ("[^;]*", b':', true), ("ab|c", b'b', true),
-            ("a[0-9]+", b'b', false), ("", b'a', false), ("a(?:b[^\\x00-\\xff])?", b'b', false)];
+        let cases = [
+            ("[^;]*", b';', false),
+            ("[^;]*", b':', true),
+            ("ab|c", b'b', true),
+            ("a[0-9]+", b'b', false),
+            ("", b'a', false),
+            ("a(?:b[^\\x00-\\xff])?", b'b', false),
+        ];
         for (pattern, byte, want) in cases {
             let compiled = Pattern::new(pattern).expect("compiles");
             assert_eq!(compiled.may_contain(byte), want, "{pattern} {byte}");

@@ -15,7 +15,7 @@ use crate::engine::exchange::Answered;
 use crate::engine::guard;
 use crate::engine::net::{self, Network};
 use crate::engine::parts::{self, Piece};
-use crate::engine::plan::{Condition, Expr, Phase, Plan, Ref, TagProof};
+use crate::engine::plan::{Batch, Condition, Expr, Phase, Plan, Ref, TagProof};
 use crate::engine::reason::{Reason, Reject};
 use crate::engine::scope::{Scope, walk};
 use crate::engine::secret::Secret;
@@ -149,9 +149,9 @@ pub(crate) fn check<'s>(proving: Proving<'s>, scope: Scope<'s>) -> Result<Verifi
         }
     }
     guard::check_all(plan, Phase::Asked, scope)?;
-    let all_proved = items.as_ref().is_some_and(|items| {
-        !items.is_empty() && items.iter().all(|item| !item.proven.is_empty())
-    });
+    let all_proved = items
+        .as_ref()
+        .is_some_and(|items| !items.is_empty() && items.iter().all(|item| !item.proven.is_empty()));
     if proven.is_empty() && !all_proved {
         return Err(no_proof().into());
     }
@@ -160,15 +160,16 @@ pub(crate) fn check<'s>(proving: Proving<'s>, scope: Scope<'s>) -> Result<Verifi
 
 /// Proves each item of a batch.
 fn items<'s>(proving: Proving<'s>, scope: Scope<'s>) -> Result<Option<Vec<Item<'s>>>, Stop> {
-    let Some(place) = &proving.plan.batch else { return Ok(None) };
-    let malformed = || Reject::new(Reason::PayloadMalformed, &*place.text);
-    let values = scope.value(place).and_then(Value::as_list).ok_or_else(malformed)?;
+    let Some(Batch { list, fields }) = &proving.plan.batch else { return Ok(None) };
+    let malformed = || Reject::new(Reason::PayloadMalformed, &*list.text);
+    let values = scope.value(list).and_then(Value::as_list).ok_or_else(malformed)?;
     if values.is_empty() || values.len() > ITEMS_MAX {
         return Err(malformed().into());
     }
     let mut items = Vec::with_capacity(values.len());
     for value in values {
         let scope = Scope { item: Some(value), ..scope };
+        document::check_places(fields, scope)?;
         let mut proven = Vec::new();
         for proof in proving.proofs {
             if let BoundProof::Tag(tag) = proof
@@ -335,10 +336,8 @@ fn tags_of<'s>(tag: &'s Expr, scope: Scope<'s>) -> Vec<Cow<'s, [u8]>> {
         }
     };
     let stepped = |value: Cow<'s, [u8]>| {
-        let end = tag
-            .steps
-            .iter()
-            .try_fold(value, |value, step| crate::engine::step::apply(step, value));
+        let end =
+            tag.steps.iter().try_fold(value, |value, step| crate::engine::step::apply(step, value));
         // No encoding reads this, so it counts as malformed.
         end.unwrap_or(Cow::Borrowed(b"?"))
     };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::engine::asking::{self, Stop};
+use crate::engine::exchange::Answered;
 use crate::engine::guard;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::plan::{Condition, Plan, Question, QuestionAt, Ref, ReplyPlan};
@@ -47,17 +49,19 @@ pub(crate) fn handshake(
     params: &[Vec<Secret>],
     inbound: &Inbound<'_>,
     now: UnixSeconds,
-) -> Result<Option<Accepted>, Reject> {
+) -> Result<Option<Accepted>, Stop> {
     for (question, tag) in plan.questions.iter().zip(tags) {
         let QuestionAt::Handshake(wanted) = &question.at else { continue };
         let methods = &wanted.methods;
-        if !methods.iter().any(|method| method == inbound.method) {
+        if !methods.iter().any(|method| method == inbound.method)
+            || request::media_type(wanted.body, inbound).is_err()
+        {
             continue;
         }
         let reading = request::read(wanted, params, inbound)?;
         let room = Room::new(0);
         let scope = Scope { reading: &reading, params, room: &room, item: None, now };
-        return answer(question, tag.as_ref(), scope).map(Some);
+        return answer(plan, question, tag.as_ref(), scope, &[]).map(Some);
     }
     Ok(None)
 }
@@ -68,22 +72,28 @@ pub(crate) fn question<'s>(
     tags: &'s [Option<BoundTag>],
     which: impl Fn(&'s QuestionAt) -> Option<&'s Condition>,
     scope: Scope<'s>,
-) -> Result<Option<Accepted>, Reject> {
+    answers: &'s [Answered],
+) -> Result<Option<Accepted>, Stop> {
     for (question, tag) in plan.questions.iter().zip(tags) {
         if which(&question.at).is_some_and(|when| scope.holds(when)) {
-            return answer(question, tag.as_ref(), scope).map(Some);
+            return answer(plan, question, tag.as_ref(), scope, answers).map(Some);
         }
     }
     Ok(None)
 }
 
 fn answer<'s>(
+    plan: &'s Plan,
     question: &'s Question,
     tag: Option<&'s BoundTag>,
     scope: Scope<'s>,
-) -> Result<Accepted, Reject> {
+    answers: &'s [Answered],
+) -> Result<Accepted, Stop> {
     for check in &question.guards {
         guard::check(check, scope)?;
+    }
+    if let Some(exchange) = question.ask {
+        asking::answered(plan, exchange, scope, answers)?;
     }
     let reply = make(&question.reply, tag, scope)?;
     Ok(Accepted { events: Vec::new(), reply, relayed: false })

@@ -84,7 +84,7 @@ fn authorization<'a>(inbound: &Inbound<'a>) -> Result<Option<&'a [u8]>, Reject> 
 }
 
 /// The content type must be the rule's; it never chooses the parser. A bodiless GET has none.
-fn media_type(body: BodyKind, inbound: &Inbound<'_>) -> Result<(), Reject> {
+pub(crate) fn media_type(body: BodyKind, inbound: &Inbound<'_>) -> Result<(), Reject> {
     let wanted: &[&[u8]] = match body {
         BodyKind::Form => &[b"application/x-www-form-urlencoded"],
         BodyKind::FormOrJson => &[b"application/x-www-form-urlencoded", b"application/json"],
@@ -217,8 +217,10 @@ fn undeclared(
             times[index].1 |= field.name.as_bytes() == stem;
         }
     }
+    // A declared field is flat: nested it would pass for absent.
+    let is_declared = plan.fields.iter().any(|field| field.name.as_bytes() == stem);
     match &plan.closed {
-        Some(closed) if !closed.allows(stem, params) => unexpected(),
+        Some(closed) if is_declared || !closed.allows(stem, params) => unexpected(),
         _ => Ok(()),
     }
 }
@@ -257,7 +259,11 @@ fn read_header<'a>(header: &Header, inbound: &Inbound<'a>) -> Result<ValueReadin
         let parts = header.pairs.as_ref().map_or(0, |pairs| pairs.keys.len());
         return Ok(ValueReading { value: None, parts: vec![Vec::new(); parts] });
     };
-    if header.pattern.as_ref().is_some_and(|pattern: &std::sync::Arc<Pattern>| !pattern.matches(value)) {
+    if header
+        .pattern
+        .as_ref()
+        .is_some_and(|pattern: &std::sync::Arc<Pattern>| !pattern.matches(value))
+    {
         return reject(header.otherwise);
     }
     let parts = match &header.pairs {

@@ -163,9 +163,8 @@ impl<'s> Scope<'s> {
 
     /// The bytes of a place that has them as they are.
     fn borrowed(&self, place: &'s Ref) -> Option<&'s [u8]> {
-        let part = |values: &'s [Vec<Vec<u8>>], part: usize| {
-            values.get(part)?.first().map(Vec::as_slice)
-        };
+        let part =
+            |values: &'s [Vec<Vec<u8>>], part: usize| values.get(part)?.first().map(Vec::as_slice);
         Some(match place {
             Ref::Body => self.reading.body,
             Ref::Claims => self.room.claims.get()?,
@@ -178,7 +177,9 @@ impl<'s> Scope<'s> {
             Ref::Param(index) => self.params.get(*index)?.first()?.expose(),
             Ref::Path => self.reading.target.split('?').next()?.as_bytes(),
             Ref::Target => self.reading.target.as_bytes(),
-            Ref::Document(..) | Ref::Item(_) | Ref::Joined(_) | Ref::Now | Ref::ReplyTag => return None,
+            Ref::Document(..) | Ref::Item(_) | Ref::Joined(_) | Ref::Now | Ref::ReplyTag => {
+                return None;
+            }
         })
     }
 }

@@ -26,9 +26,9 @@ impl Bound {
         &self.plan
     }
 
-    /// Indices of the parameters that this route's variant reads.
-    pub(crate) fn needs(&self) -> &[usize] {
-        &self.needs
+    /// Indices of the parameters that a verdict on this route hangs on.
+    pub(crate) fn judges_by(&self) -> &[usize] {
+        &self.judges_by
     }
 
     /// Seconds that each signed time may be away.

@@ -42,6 +42,9 @@ pub(crate) fn apply<'b>(step: &Step, bytes: Cow<'b, [u8]>) -> Option<Cow<'b, [u8
             }
             owned(Encoding::Base64UrlNoPad.decode(claims)?)
         }
+        Step::Unwrap => {
+            owned(bytes.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect())
+        }
         Step::Upper => owned(bytes.to_ascii_uppercase()),
     }
 }
@@ -116,6 +119,7 @@ mod tests {
             (Step::Decode(Encoding::Hex), "4142", Some("AB")),
             (Step::Decode(Encoding::Hex), "4", None),
             (Step::Encode(Encoding::HexUpper), "JK", Some("4A4B")),
+            (Step::Unwrap, "ab\r\ncd\n", Some("abcd")),
             (Step::Fit(3), "abcdef", Some("abc")),
             (Step::Fit(3), "a", Some("a\0\0")),
             (Step::Last(b'/'), "/pay/result.php", Some("result.php")),
@@ -134,11 +138,7 @@ mod tests {
             (Step::Escape(Escape::Percent), "a b/&", Some("a%20b%2F%26")),
             (Step::Escape(Escape::Xml), "<a b='&'>", Some("&lt;a b=&apos;&amp;&apos;&gt;")),
             (Step::Escape(Escape::Xml), "\u{1}", None),
-            (
-                Step::Digest(HashAlgorithm::Md5),
-                "",
-                Some("d41d8cd98f00b204e9800998ecf8427e"),
-            ),
+            (Step::Digest(HashAlgorithm::Md5), "", Some("d41d8cd98f00b204e9800998ecf8427e")),
         ];
         for (step, text, want) in cases {
             assert_eq!(run(&step, text).as_deref(), want, "{step:?} {text:?}");

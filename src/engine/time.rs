@@ -103,7 +103,11 @@ mod tests {
             TimeFormat::Rfc3339,
             TimeFormat::SecondsOrMilliseconds,
         ] {
-            assert_eq!(format.read(&format.write(1_760_000_000)), Some(1_760_000_000), "{format:?}");
+            assert_eq!(
+                format.read(&format.write(1_760_000_000)),
+                Some(1_760_000_000),
+                "{format:?}"
+            );
         }
     }
 }

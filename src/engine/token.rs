@@ -26,9 +26,7 @@ pub(crate) enum Verifier {
 impl Verifier {
     fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Hmac(mac) => {
-                mac.tag(|into| into.feed(message)).bytes().ct_eq(signature).into()
-            }
+            Self::Hmac(mac) => mac.tag(|into| into.feed(message)).bytes().ct_eq(signature).into(),
             Self::Signature(key) => key.verifies(message, signature),
         }
     }
@@ -96,9 +94,8 @@ pub(crate) fn check_jws<'s>(
             let (trust, names) = &**trust;
             let spki = certificate::leaf_of_ders(token.x5c(), trust, scope.now, names)
                 .map_err(|_| reject(Reason::CertificateRejected))?;
-            let key = public_key(bound.algorithm, |algorithm| {
-                PublicKey::from_der(algorithm, &spki).ok()
-            });
+            let key =
+                public_key(bound.algorithm, |algorithm| PublicKey::from_der(algorithm, &spki).ok());
             key.filter(signed).map(|_| proven)
         }
         (TokenKeys::Set(exchange, proven), _) => {
@@ -135,9 +132,8 @@ fn set_of<'s>(
     let document = scope.room.documents.get(index).and_then(|cell| cell.get());
     let text = document.and_then(Value::as_text).unwrap_or_default();
     let name = proving.plan.exchanges.get(exchange).map_or("", |exchange| &exchange.name);
-    let keys = jws::key_set(text.as_bytes()).map_err(|_| {
-        Reject::new(Reason::ConfirmationUnavailable, format!("exchange.{name}"))
-    })?;
+    let keys = jws::key_set(text.as_bytes())
+        .map_err(|_| Reject::new(Reason::ConfirmationUnavailable, format!("exchange.{name}")))?;
     let named = jws::named(&keys, token.kid().unwrap_or_default());
     let named: Vec<Verifier> = named
         .filter_map(|jwk| public_key(algorithm, |algorithm| jwk.public_key(algorithm).ok()))

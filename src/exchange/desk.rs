@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::cache::{Cache, Key};
+use super::cache::{Cache, Keep, Key};
 use super::{Failure, Given, lock};
 
 /// What the gateway said to whoever asked; `None`: nothing yet.
@@ -47,10 +47,12 @@ pub(super) struct Flight<'a> {
 }
 
 impl Desk {
-    /// `refresh`: what is kept will not do. What is under way will: it comes from the gateway.
+    /// `refresh`: what is kept will not do, unless it was asked for anew a moment ago. What is under
+    /// way will: it comes from the gateway.
     pub(super) fn turn(&self, key: Key, refresh: bool, now: Instant) -> Turn<'_> {
         let mut state = self.state();
-        if let Some(given) = state.cache.get(key, now).filter(|_| !refresh) {
+        let kept = if refresh { state.cache.renewed(key, now) } else { state.cache.get(key, now) };
+        if let Some(given) = kept {
             return Turn::Kept(given);
         }
         if let Some(flight) = state.flights.get(&key) {
@@ -77,11 +79,11 @@ impl Waiting {
 impl Flight<'_> {
     /// Hands the answer to all who wait, and keeps it for those to come if it is one of status
     /// 200. A failure leaves what is kept as it is.
-    pub(super) fn land(self, result: Result<Given, Failure>, cache_seconds: u32) {
+    pub(super) fn land(self, result: Result<Given, Failure>, keep: Keep) {
         if let Ok(given) = result.as_ref()
             && given.status == 200
         {
-            self.desk.state().cache.put(self.key, given.clone(), self.begun, cache_seconds);
+            self.desk.state().cache.put(self.key, given.clone(), self.begun, keep);
         }
         self.sender.send_replace(Some(result));
     }

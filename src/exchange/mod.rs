@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{self, timeout_at};
 
 use self::breaker::Breakers;
-use self::cache::Key;
+use self::cache::{Keep, Key};
 use self::desk::{Desk, Turn};
 use self::lines::Lines;
 use self::place::Place;
@@ -127,10 +127,12 @@ impl Exchanger {
         let key = Key::new(gateway, exchange);
         loop {
             match self.desk.turn(key, exchange.refresh, Instant::now()) {
-                Turn::Kept(given) => return Ok(Told { given, cached: true }),
+                // Given to one who wanted it anew, it is as new as it gets.
+                Turn::Kept(given) => return Ok(Told { given, cached: !exchange.refresh }),
                 Turn::Ask(flight) => {
                     let result = self.fetch(exchange, place, deadline).await;
-                    flight.land(result.clone(), cache_seconds);
+                    let keep = Keep { seconds: cache_seconds, renewed: exchange.refresh };
+                    flight.land(result.clone(), keep);
                     return result.map(fresh);
                 }
                 Turn::Wait(waiting) => {

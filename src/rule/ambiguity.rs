@@ -13,7 +13,7 @@ use regex_automata::util::primitives::StateID;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::pattern::Pattern;
 use crate::engine::plan::{
-    Expr, Missing, PartKind, Plan, Ref, Render, SetOf, SetPlan, Step, TagProof,
+    DocumentField, Expr, Missing, PartKind, Plan, Ref, Render, SetOf, SetPlan, Step, TagProof,
 };
 use crate::rule::compile::event::Use;
 use crate::text::problem::{Place, Problems};
@@ -87,7 +87,9 @@ pub(crate) fn check(
     let found = sets.iter().find_map(|set| of_set(set)).or_else(|| of_parts(tag, plan, params));
     match (found, &tag.ambiguous) {
         (None, None) => {}
-        (None, Some(_)) => problems.add(place, "`ambiguous` where there is one reading only: remove it"),
+        (None, Some(_)) => {
+            problems.add(place, "`ambiguous` where there is one reading only: remove it")
+        }
         (Some(message), None) => {
             let help = "give the parts patterns that leave one way to cut the joined text, \
                         for example `pattern: '[^:]+'` where `:` separates them";
@@ -176,7 +178,9 @@ fn of_parts(tag: &TagProof, plan: &Plan, params: &[ParamSpec]) -> Option<String>
     let name = |index: usize| names.get(index).map_or("", String::as_str);
     match decide(&pieces) {
         Finding::Unique => None,
-        Finding::TooComplex => Some("cannot prove that these parts have one reading only".to_owned()),
+        Finding::TooComplex => {
+            Some("cannot prove that these parts have one reading only".to_owned())
+        }
         Finding::Ambiguous { left, right, example } => Some(format!(
             "the boundary between `{}` and `{}` can move: `{}` has two readings",
             name(left.min(right)),
@@ -202,19 +206,15 @@ fn facts_are_patterned(
     uses: &[Use],
     problems: &mut Problems,
 ) {
-    let in_parts = |place: &Ref| tag.values().into_iter().flat_map(Expr::places).any(|p| p == place);
+    let in_parts =
+        |place: &Ref| tag.values().into_iter().flat_map(Expr::places).any(|p| p == place);
     for Use { fact, place, expr } in uses {
-        for found in expr.places() {
+        for found in expr.places().into_iter().flat_map(|place| origins(place, plan)) {
             let patterned = match found {
                 Ref::Field(index) => {
                     plan.request.fields.get(*index).is_some_and(|field| field.pattern.is_some())
                 }
-                Ref::Document(index, path) => {
-                    let document = plan.documents.get(*index);
-                    let fields = document.map_or(&[][..], |document| &document.fields);
-                    let at = Ref::Document(*index, path.clone());
-                    fields.iter().any(|field| field.at.source == at && field.pattern.is_some())
-                }
+                Ref::Document(..) | Ref::Item(_) => pattern_at(found, plan).is_some(),
                 _ => continue,
             };
             let concerned = in_parts(found)
@@ -224,12 +224,44 @@ fn facts_are_patterned(
                     _ => false,
                 });
             if concerned && !patterned {
-                let message = format!("`{}`, which `{fact}` is taken from, may be anything", expr.text);
-                let help = "its boundary can move: give it a pattern as narrow as the gateway allows";
+                let message =
+                    format!("`{}`, which `{fact}` is taken from, may be anything", expr.text);
+                let help =
+                    "its boundary can move: give it a pattern as narrow as the gateway allows";
                 problems.add_with_help(*place, message, help);
             }
         }
     }
+}
+
+/// A place and, where it lies in something packed, the places that this is packed in.
+fn origins<'p>(place: &'p Ref, plan: &'p Plan) -> Vec<&'p Ref> {
+    let mut found = vec![place];
+    let mut at = 0;
+    while let Some(place) = found.get(at).copied() {
+        if let Ref::Document(index, _) = place
+            && let Some(document) = plan.documents.get(*index)
+        {
+            for place in document.from.places() {
+                if !found.contains(&place) {
+                    found.push(place);
+                }
+            }
+        }
+        at += 1;
+    }
+    found
+}
+
+/// What a place of a document, or of the items of a batch, must look like as it is.
+fn pattern_at<'p>(place: &Ref, plan: &'p Plan) -> Option<&'p Arc<Pattern>> {
+    let fields = match place {
+        Ref::Document(index, _) => &plan.documents.get(*index)?.fields,
+        Ref::Item(_) => &plan.batch.as_ref()?.fields,
+        _ => return None,
+    };
+    let same = |field: &&DocumentField| field.at.source == *place && field.at.steps.is_empty();
+    fields.iter().find(same)?.pattern.as_ref()
 }
 
 fn piece(expr: &Expr, plan: &Plan, params: &[ParamSpec]) -> Piece {
@@ -258,16 +290,10 @@ fn piece(expr: &Expr, plan: &Plan, params: &[ParamSpec]) -> Piece {
             .headers
             .get(*header)
             .and_then(|header| header.pairs.as_ref()?.keys.get(*key)?.pattern.as_ref()),
-        Ref::Document(index, _) => {
-            let document = plan.documents.get(*index);
-            let fields = document.map_or(&[][..], |document| &document.fields);
-            let found = fields.iter().find(|field| field.at.source == expr.source);
-            found.and_then(|field| field.pattern.as_ref())
-        }
+        Ref::Document(..) | Ref::Item(_) => pattern_at(&expr.source, plan),
         Ref::Body
         | Ref::Claims
         | Ref::Decrypted
-        | Ref::Item(_)
         | Ref::Joined(_)
         | Ref::Now
         | Ref::Path

@@ -37,12 +37,7 @@ pub struct Outcome {
 }
 
 /// Judges an inbound, answering from `canned` and only from there.
-pub fn judge(
-    bound: &Bound,
-    inbound: &Inbound<'_>,
-    now: UnixSeconds,
-    canned: &[Canned],
-) -> Outcome {
+pub fn judge(bound: &Bound, inbound: &Inbound<'_>, now: UnixSeconds, canned: &[Canned]) -> Outcome {
     let mut answers: Vec<Answered> = Vec::new();
     let mut given = Vec::new();
     let mut unexpected = None;
@@ -71,9 +66,10 @@ impl Canned {
         let sent = |name: &str| asked.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
         self.method == asked.method
             && same_url(&self.url, &asked.url)
-            && self.headers.iter().all(|(name, value)| {
-                sent(name).is_some_and(|(_, found)| found.as_str() == value)
-            })
+            && self
+                .headers
+                .iter()
+                .all(|(name, value)| sent(name).is_some_and(|(_, found)| found.as_str() == value))
             && (self.body == *asked.body || same_form(&self.body, &asked.body))
     }
 }

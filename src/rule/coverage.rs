@@ -9,8 +9,8 @@ use crate::engine::event::Strength;
 use crate::engine::http_signature::Component;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    Check, Expr, FieldPlace, Guard, HttpSignaturePlan, PartKind, PathStep, Plan, Proof, Ref, Scheme, SetOf, SetPlan,
-    TagProof,
+    Check, Expr, FieldPlace, Guard, HttpSignaturePlan, PartKind, PathStep, Plan, Proof, Ref,
+    Scheme, SetOf, SetPlan, TagProof,
 };
 use crate::rule::compile::event::Use;
 use crate::rule::compile::proofs::all_of;
@@ -84,8 +84,7 @@ pub(crate) fn tags(proof: &Proof) -> &[TagProof] {
 
 /// Computes what is covered.
 pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
-    let mut covered =
-        Covered { plan, places: Vec::new(), sets: Vec::new(), senders: Vec::new() };
+    let mut covered = Covered { plan, places: Vec::new(), sets: Vec::new(), senders: Vec::new() };
     let sender = |kind| By { kind, strength: Strength::Weak, notices: false };
     for proof in &plan.proofs {
         match proof {
@@ -121,8 +120,7 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
                 covered.places.extend(vouches.iter().map(|expr| (expr.source.clone(), by)));
             }
             Proof::HttpSignature(signature) => {
-                let by =
-                    By { kind: "http-signature", strength: Strength::Strong, notices: true };
+                let by = By { kind: "http-signature", strength: Strength::Strong, notices: true };
                 covered.places.extend(signed_places(signature, plan).map(|place| (place, by)));
             }
             Proof::Jws(token) => {
@@ -143,10 +141,7 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
 }
 
 /// The places that a signature over the message covers.
-fn signed_places(
-    signature: &HttpSignaturePlan,
-    plan: &Plan,
-) -> impl Iterator<Item = Ref> {
+fn signed_places(signature: &HttpSignaturePlan, plan: &Plan) -> impl Iterator<Item = Ref> {
     let mut places = Vec::new();
     for component in &signature.components {
         match component {
@@ -210,10 +205,14 @@ impl Covered<'_> {
         for guard in guards.iter().filter(|guard| guard.when.is_none()) {
             let pairs: Vec<(&Expr, &Expr)> = match &guard.check {
                 Check::Equal(left, right) => vec![(left, right)],
-                Check::Amounts(sides) => vec![
-                    (&sides.0.value, &sides.1.value),
-                    (&sides.0.currency, &sides.1.currency),
-                ],
+                Check::Amounts(sides) => {
+                    let mut pairs = vec![(&sides.0.value, &sides.1.value)];
+                    // Of several places nobody knows which one is compared.
+                    if let ([left], [right]) = (&*sides.0.currency, &*sides.1.currency) {
+                        pairs.push((left, right));
+                    }
+                    pairs
+                }
                 Check::Among(_) | Check::Holds(_) => vec![],
             };
             for (left, right) in pairs {
@@ -264,8 +263,7 @@ impl Covered<'_> {
     /// The proofs over a place.
     fn of_place(&self, place: &Ref) -> Vec<By> {
         let Self { plan, places, sets, senders } = self;
-        let configuration =
-            By { kind: CONFIGURATION, strength: Strength::Strong, notices: true };
+        let configuration = By { kind: CONFIGURATION, strength: Strength::Strong, notices: true };
         if matches!(place, Ref::Literal(_) | Ref::Param(_) | Ref::Now | Ref::ReplyTag) {
             return vec![configuration];
         }
@@ -291,7 +289,7 @@ impl Covered<'_> {
             }
             Ref::Item(_) => {
                 if let Some(batch) = &plan.batch {
-                    found.extend(self.of_expr(batch).into_iter().filter(|by| by.notices));
+                    found.extend(self.of_expr(&batch.list).into_iter().filter(|by| by.notices));
                 }
             }
             _ => {}

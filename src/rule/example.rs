@@ -291,7 +291,9 @@ fn facts(node: &Node, problems: &mut Problems) -> Vec<ExpectedFact> {
             Kind::Null => Some(FactValue::Absent),
             Kind::Bool(truth) => Some(FactValue::Truth(*truth)),
             Kind::Map(_) => match (text("value"), text("currency")) {
-                (Some(value), Some(currency)) => Some(FactValue::Amount(Amount { value, currency })),
+                (Some(value), Some(currency)) => {
+                    Some(FactValue::Amount(Amount { value, currency }))
+                }
                 _ => None,
             },
             Kind::Number(_) | Kind::Text(_) => {
@@ -359,6 +361,9 @@ pub(crate) fn run(bound: &Bound, example: &Example, problems: &mut Problems) -> 
         (Verdict::Accepted(accepted), Expect::Answer(body)) => {
             if !accepted.events.is_empty() {
                 wrong("must yield no event, and does".to_owned());
+            }
+            if outcome.given.len() < canned.len() {
+                wrong("did not ask all of its exchanges".to_owned());
             }
             check_reply(&accepted, body, &mut wrong);
             None

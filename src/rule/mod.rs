@@ -69,8 +69,8 @@ pub fn compile(file: &str, text: &str) -> Result<Rule, Problems> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let examples = example::read(&root, &compiled, &mut problems);
-    let forgeries = prove(&compiled, &examples, &mut problems);
+    let mut examples = example::read(&root, &compiled, &mut problems);
+    let forgeries = prove(&compiled, &mut examples, &mut problems);
     let text = |key| root.get(key).and_then(Node::as_text).unwrap_or_default().to_owned();
     let (title, docs) = (text("title"), text("docs"));
     let unconfirmed = root.get("unconfirmed").map_or(&[][..], Node::items);
@@ -81,11 +81,12 @@ pub fn compile(file: &str, text: &str) -> Result<Rule, Problems> {
 
 /// Runs the examples, breeds forgeries from those that are accepted, and wants one such for each
 /// variant: a variant without is a claim that nobody has seen hold. Returns the forgeries tried.
-fn prove(rule: &CompiledRule, examples: &[Example], problems: &mut Problems) -> usize {
+fn prove(rule: &CompiledRule, examples: &mut [Example], problems: &mut Problems) -> usize {
     let mut proved = vec![false; rule.variants.len()];
     let mut forgeries = 0;
-    for example in examples {
+    for example in &mut *examples {
         let Some(bound) = example::bind(rule, example, problems) else { continue };
+        example.request.recode(&bound.plan().request);
         let Some(accepted) = example::run(&bound, example, problems) else { continue };
         forgeries += forgery::breed(rule, &bound, example, &accepted.events, problems);
         for (variant, proved) in rule.variants.iter().zip(&mut proved) {
@@ -192,6 +193,14 @@ impl Rule {
     }
 }
 
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
+mod question_tests;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

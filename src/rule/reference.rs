@@ -62,9 +62,8 @@ pub(crate) fn template(text: &str) -> Result<Vec<Piece<'_>>, String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((words, after)) = rest.split_once("${") {
-        let (place, after) = after
-            .split_once('}')
-            .ok_or_else(|| "`${` without a `}` after it".to_owned())?;
+        let (place, after) =
+            after.split_once('}').ok_or_else(|| "`${` without a `}` after it".to_owned())?;
         if !words.is_empty() {
             pieces.push(Piece::Words(words));
         }

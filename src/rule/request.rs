@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::engine::charset::Charset;
 use crate::engine::form;
 use crate::engine::inbound::Inbound;
+use crate::engine::plan::{RequestCharset, RequestPlan};
 
 /// One request, owned. Query and form keep their order.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,6 +61,30 @@ impl Request {
         };
         let (method, headers) = (self.method.clone(), self.headers.clone());
         Wire { method, target, headers, body, peer: self.peer }
+    }
+
+    /// Puts fields, which a rule file writes as UTF-8, in the charset that the rule reads them in.
+    /// What that has no letters for stays as it is.
+    pub(crate) fn recode(&mut self, plan: &RequestPlan) {
+        let charset = match &plan.charset {
+            None => return,
+            Some(RequestCharset::Fixed(charset)) => *charset,
+            Some(RequestCharset::Field(index, otherwise)) => {
+                let name = plan.fields.get(*index).map_or("", |field| field.name.as_str());
+                let named = self.fields_mut(name).find_map(|value| std::str::from_utf8(value).ok());
+                named.and_then(Charset::from_word).unwrap_or(*otherwise)
+            }
+        };
+        let form = match &mut self.body {
+            Body::Form(pairs) => pairs.as_mut_slice(),
+            Body::Raw(_) => &mut [],
+        };
+        for bytes in self.query.iter_mut().chain(form).flat_map(|(name, value)| [name, value]) {
+            let text = std::str::from_utf8(bytes).ok();
+            if let Some(encoded) = text.and_then(|text| charset.encode(text)) {
+                *bytes = encoded.into_owned();
+            }
+        }
     }
 
     /// Every place that holds a field of that name.

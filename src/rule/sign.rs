@@ -4,8 +4,8 @@
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::inbound::UnixSeconds;
-use crate::engine::params::Params;
 use crate::engine::json;
+use crate::engine::params::Params;
 use crate::engine::plan::{Expr, Pairs, PathStep, Plan, Proof, Ref, Step};
 use crate::engine::scope::{scalar_text, walk};
 use crate::engine::sign::Signed;
@@ -122,14 +122,15 @@ pub(crate) fn value_of(request: &Request, plan: &Plan, place: &Expr) -> Option<V
             let name = &plan.request.headers.get(*index)?.name;
             request.clone().header_mut(name).map(|value| value.clone())
         }
+        Ref::FieldPart(index, part) => {
+            let field = plan.request.fields.get(*index)?;
+            let value = request.clone().fields_mut(&field.name).next()?.clone();
+            value_in(field.pairs.as_ref()?, *part, &value).map(<[u8]>::to_vec)
+        }
         Ref::HeaderPart(index, part) => {
-            let (header, key, pairs) = pair_key(plan, *index, *part)?;
-            let value = request.clone().header_mut(header)?.clone();
-            value
-                .split(|&byte| byte == pairs.separator)
-                .map(|pair| if pairs.trim { pair.trim_ascii() } else { pair })
-                .find_map(|pair| pair.strip_prefix(key.as_bytes())?.strip_prefix(&[pairs.equals]))
-                .map(<[u8]>::to_vec)
+            let header = plan.request.headers.get(*index)?;
+            let value = request.clone().header_mut(&header.name)?.clone();
+            value_in(header.pairs.as_ref()?, *part, &value).map(<[u8]>::to_vec)
         }
         Ref::Document(index, path) => in_body(request, plan, *index, path),
         _ => None,
@@ -198,33 +199,64 @@ fn put_raw(request: &mut Request, plan: &Plan, place: &Ref, value: &[u8]) {
                 *found = value.to_vec();
             }
         }
-        Ref::HeaderPart(index, part) => put_part(request, plan, *index, *part, value),
+        Ref::FieldPart(index, part) => {
+            if let Some(field) = plan.request.fields.get(*index)
+                && let Some(pairs) = &field.pairs
+                && let Some(found) = request.fields_mut(&field.name).next()
+            {
+                put_part(pairs, *part, found, value);
+            }
+        }
+        Ref::HeaderPart(index, part) => {
+            if let Some(header) = plan.request.headers.get(*index)
+                && let Some(pairs) = &header.pairs
+                && let Some(found) = request.header_mut(&header.name)
+            {
+                put_part(pairs, *part, found, value);
+            }
+        }
         _ => {}
     }
 }
 
-fn put_part(request: &mut Request, plan: &Plan, index: usize, part: usize, value: &[u8]) {
-    let Some((header, key, pairs)) = pair_key(plan, index, part) else { return };
-    let (separator, trim) = (pairs.separator, pairs.trim);
-    let prefix = [key.as_bytes(), &[pairs.equals]].concat();
-    let Some(found) = request.header_mut(header) else { return };
-    let mut parts: Vec<Vec<u8>> = Vec::new();
-    let mut done = false;
-    for pair in found.split(|&byte| byte == separator) {
-        let pair = if trim { pair.trim_ascii() } else { pair };
-        if !pair.starts_with(&prefix) {
-            parts.push(pair.to_vec());
-        } else if !done {
-            parts.push([&prefix[..], value].concat());
-            done = true;
-        }
-    }
-    *found = parts.join(&separator);
+/// The value of a key in a value of pairs.
+fn value_in<'v>(pairs: &Pairs, part: usize, value: &'v [u8]) -> Option<&'v [u8]> {
+    split(pairs, value).find_map(|pair| {
+        let (name, rest) = named(pairs, pair)?;
+        is_of(pairs, part, name).then_some(rest)
+    })
 }
 
-fn pair_key(plan: &Plan, index: usize, part: usize) -> Option<(&str, &str, &Pairs)> {
-    let header = plan.request.headers.get(index)?;
-    let pairs = header.pairs.as_ref()?;
-    let key = pairs.keys.get(part)?;
-    Some((&header.name, &key.name, pairs))
+fn put_part(pairs: &Pairs, part: usize, found: &mut Vec<u8>, value: &[u8]) {
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    let mut done = false;
+    for pair in split(pairs, found) {
+        match named(pairs, pair) {
+            Some((name, _)) if is_of(pairs, part, name) => {
+                if !done {
+                    parts.push([name, &[pairs.equals], value].concat());
+                    done = true;
+                }
+            }
+            _ => parts.push(pair.to_vec()),
+        }
+    }
+    *found = parts.join(&pairs.separator);
+}
+
+fn split<'v>(pairs: &Pairs, value: &'v [u8]) -> impl Iterator<Item = &'v [u8]> {
+    let (separator, trim) = (pairs.separator, pairs.trim);
+    let pieces = value.split(move |&byte| byte == separator);
+    pieces.map(move |pair| if trim { pair.trim_ascii() } else { pair })
+}
+
+fn named<'v>(pairs: &Pairs, pair: &'v [u8]) -> Option<(&'v [u8], &'v [u8])> {
+    let at = pair.iter().position(|&byte| byte == pairs.equals)?;
+    Some((pair.get(..at)?, pair.get(at + 1..)?))
+}
+
+/// Whether a pair of that name belongs to the key of that position; `*` has every other name.
+fn is_of(pairs: &Pairs, part: usize, name: &[u8]) -> bool {
+    let key = |wanted: &[u8]| pairs.keys.iter().position(|key| key.name.as_bytes() == wanted);
+    key(name).or_else(|| key(b"*")) == Some(part)
 }

@@ -86,6 +86,40 @@ fn a_rule_that_keeps_the_laws_compiles_and_refuses_its_forgeries() {
 }
 
 #[test]
+fn the_fields_of_an_example_are_sent_in_the_charset_that_the_rule_reads() {
+    let text = acme()
+        .replace("  body: form\n", "  body: form\n  charset: windows-1251\n")
+        .replace("note: hello", "note: \"тест №1\"");
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let mut request = rule.examples()[0].request.clone();
+    let note = request.fields_mut("note").next().expect("the field");
+    assert_eq!(note, b"\xf2\xe5\xf1\xf2 \xb91");
+}
+
+#[test]
+fn a_list_of_names_is_closed_to_declared_fields_in_brackets() {
+    let closed = acme().replace("    sign: {}\n", "    sign: {}\n  closed: { names: [other] }\n");
+    let rule =
+        compile("acme.yaml", &closed).unwrap_or_else(|found| panic!("{}", found.render(&closed)));
+    let bound = rule.bind(&rule.examples()[0].params).expect("bound");
+    for (name, reason) in
+        [("other", None), ("other[1]", None), ("note[]", Some("unexpected_field"))]
+    {
+        let mut request = rule.examples()[0].request.clone();
+        let request::Body::Form(pairs) = &mut request.body else { panic!("a form") };
+        pairs.retain(|(name, _)| name != b"note");
+        pairs.push((name.as_bytes().to_vec(), b"x".to_vec()));
+        let verdict = request.encode().with(|inbound| bound.judge(inbound, 0, &[]));
+        let found = match verdict {
+            crate::engine::verdict::Verdict::Rejected(reject) => Some(reject.reason.as_str()),
+            _ => None,
+        };
+        assert_eq!(found, reason, "{name}");
+    }
+}
+
+#[test]
 fn law_1_everything_that_is_not_known_is_a_problem_with_its_place() {
     check(
         "title: Acme",
@@ -292,6 +326,24 @@ fn law_6_an_amount_is_exact_or_refused() {
 }
 
 #[test]
+fn a_currency_that_is_not_named_is_the_next_place_of_its_list() {
+    let text = acme()
+        .replace("    sign: {}\n", "    cur: { optional: true, pattern: \"[A-Z]{3}\" }\n    sign: {}\n")
+        .replace("field.state]", "field.state, { place: field.cur, before: \";\", missing: skip }]")
+        .replace("currency: { text: EUR }", "currency: [field.cur, { text: EUR }]");
+    // The example expects EUR and names none.
+    compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let named = text
+        .replace("state: paid", "state: paid, cur: USD")
+        .replace(SIGN, "0bc3ef3fc95eb8bd7fde2a729f3ceedf5aa806e191be7c75a5eeed81c08be895")
+        .replace("value: \"12.50\", currency: EUR", "value: \"12.50\", currency: USD");
+    compile("acme.yaml", &named).unwrap_or_else(|found| panic!("{}", found.render(&named)));
+    check("currency: { text: EUR }", "currency: [field.note, { text: EUR }]", &[
+        "no proof covers `field.note`, which `amount` is taken from",
+    ]);
+}
+
+#[test]
 fn law_7_unknown_is_never_money() {
     let text = acme().replace("map: { paid: succeeded }", "map: { done: succeeded }");
     let found = compile("acme.yaml", &text).err().expect("paid is unknown now").render(&text);
@@ -308,4 +360,258 @@ fn names_of_yaml_itself_are_no_way_around() {
     check("gateway: acme", "gateway: Acme/1", &["a rule's name is lower-case"]);
     check("gateway: acme", "gateway: acme\ngateway: acme", &["acme.yaml:2:1"]);
     compiles("params:\n", "params: &p\n");
+}
+
+/// The id of the event that the first example of a rule says.
+fn id_of_the_example(text: &str) -> String {
+    let rule = compile("acme.yaml", text).unwrap_or_else(|found| panic!("{}", found.render(text)));
+    let example = &rule.examples()[0];
+    let bound = rule.bind(&example.params).expect("parameters that fit");
+    let outcome = example
+        .request
+        .encode()
+        .with(|inbound| canned::judge(&bound, inbound, example.at, &example.canned));
+    match outcome.verdict {
+        crate::engine::verdict::Verdict::Accepted(accepted) => accepted.events[0].id.clone(),
+        verdict => panic!("{verdict:?}"),
+    }
+}
+
+#[test]
+fn a_case_may_be_told_from_others_by_values_of_its_own() {
+    let status = "status: { from: field.state, map: { paid: succeeded } }";
+    let with = |own: &str| {
+        let case = format!("cases: [{{ when: {{ field.state: paid }}, status: succeeded{own} }}]");
+        id_of_the_example(&acme().replace(status, &case))
+    };
+    assert_eq!(with(""), id_of_the_example(&acme()), "the case has the values of the event");
+    let by_sum = acme().replace("dedupe: field.order", "dedupe: field.sum");
+    assert_eq!(with(", dedupe: field.sum"), id_of_the_example(&by_sum));
+    assert_ne!(with(", dedupe: field.sum"), with(""));
+}
+
+#[test]
+fn a_callback_that_nothing_tells_from_others_is_refused() {
+    // There, but empty: what all callbacks without a note would have in common.
+    let text = acme().replace("dedupe: field.order", "dedupe: payload.note");
+    let payload = "payload: { from: field.state, as: form }\nevent:";
+    let text = text.replace("event:", payload);
+    let found = compile("acme.yaml", &text).err().expect("no id").render(&text);
+    assert!(found.contains("field_missing (event.dedupe)"), "{found}");
+}
+
+/// Acme's callbacks in batches: each item has a tag of its own.
+const BATCH: &str = r#"gateway: acme
+title: Acme
+docs: https://docs.acme.example
+params:
+  secret: { type: secret }
+request: { method: POST, body: json }
+payload: { from: body, as: json }
+each:
+  of: payload.items
+  fields:
+    item.order: { pattern: "[0-9]+" }
+    item.sum: { pattern: "[0-9.]+" }
+    item.state: { optional: true, pattern: "[a-z]+" }
+proofs:
+  - hmac:
+      algorithm: sha256
+      key: param.secret
+      over: [item.order, item.sum, { place: item.state, missing: empty }]
+      separator: ";"
+      tag: item.sign
+      encoding: hex
+event:
+  order_id: item.order
+  amount: { value: item.sum, currency: { text: EUR }, unit: major }
+  status: { from: item.state, map: { paid: succeeded } }
+  dedupe: item.order
+examples:
+  - name: two
+    params: { secret: made-up-key }
+    request:
+      body: '{"items":[
+        {"order":17,"sum":"12.50","state":"paid","sign":"b1d4f65edfce669d3ebf64db5cd6f856f20c396b0d54b017bdcc979e63b35f3a"},
+        {"order":18,"sum":"3.00","state":"paid","sign":"4feaf4e8fc444ec145c446f3cc53c98e054653b0d54c846f33f49b4f0df9e844"}]}'
+    expect: { accept: [{ order_id: "17", credit: true }, { order_id: "18", credit: true }] }
+"#;
+
+#[track_caller]
+fn check_batch(from: &str, to: &str, wanted: &str) {
+    assert!(BATCH.contains(from), "the rule has no {from:?}");
+    let text = BATCH.replace(from, to);
+    let found = match compile("acme.yaml", &text) {
+        Ok(_) => String::new(),
+        Err(problems) => problems.render(&text),
+    };
+    assert!(found.contains(wanted), "expected {wanted:?} in:\n{found}");
+    assert_eq!(found.is_empty(), wanted.is_empty(), "{found}");
+}
+
+#[test]
+fn what_items_must_look_like_decides_whether_their_parts_can_be_told_apart() {
+    check_batch("", "", "");
+    // One part may be anything and is found from both ends; two may not.
+    check_batch("    item.order: { pattern: \"[0-9]+\" }\n", "", "");
+    let loose = "    item.order: { pattern: \"[0-9]+\" }\n    item.sum: { pattern: \"[0-9.]+\" }\n";
+    check_batch(loose, "", "the boundary between `item.order` and");
+}
+
+#[test]
+fn an_item_that_looks_otherwise_is_refused() {
+    let found = "must be accepted, and was rejected: field_malformed (item.order)";
+    check_batch("item.order: { pattern: \"[0-9]+\" }", "item.order: { pattern: \"17\" }", found);
+    check_batch("item.state: { optional: true", "item.none: { optional: true", "");
+    let found = "must be accepted, and was rejected: field_missing (item.none)";
+    check_batch("item.state: { optional: true, pat", "item.none: { pat", found);
+}
+
+#[test]
+fn what_is_empty_is_not_shown_among_the_fields() {
+    let empty = "219fcd1399c9d3127cb79973e1d46f03c14fb0a74739b4e2d2ac43532ffad4a1";
+    let text = BATCH.replace("\"state\":\"paid\",\"sign\":\"b1d4f65edfce669d3ebf64db5cd6f856f20c396b0d54b017bdcc979e63b35f3a\"",
+        &format!("\"state\":\"\",\"sign\":\"{empty}\""));
+    let text =
+        text.replace("{ order_id: \"17\", credit: true }", "{ order_id: \"17\", credit: false }");
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let bound = rule.bind(&rule.examples()[0].params).expect("binds");
+    let verdict = rule.examples()[0].request.encode().with(|inbound| bound.judge(inbound, 0, &[]));
+    let crate::engine::verdict::Verdict::Accepted(accepted) = verdict else { panic!("rejected") };
+    assert_eq!(accepted.events[0].raw, r#"{"order":"17","sum":"12.50"}"#);
+    assert_eq!(accepted.events[1].raw, r#"{"order":"18","state":"paid","sum":"3.00"}"#);
+}
+
+#[test]
+fn a_placeholder_is_a_secret_only_where_somebody_has_published_what_it_signs() {
+    let text = acme();
+    let rule =
+        compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let mut params = rule.examples()[0].params.clone();
+    params.set("secret", vec!["secret".into()]);
+    let errors = rule.bind(&params).err().expect("no operator may configure it");
+    assert_eq!(errors[0].to_string(), "parameter `secret`: this is a placeholder, not a secret");
+    assert!(Bound::with_published_secrets(rule.compiled(), &params).is_ok());
+    params.set("secret", vec!["".into()]);
+    assert!(Bound::with_published_secrets(rule.compiled(), &params).is_err());
+}
+
+#[test]
+fn a_payload_may_be_missing_only_where_the_rule_says_so() {
+    let within = "payload:\n  - { from: body, as: json }\n  - { name: note, from: payload.note, as: json }\n";
+    let broken = "must be accepted, and was rejected: payload_malformed (payload.note)";
+    check_batch("payload: { from: body, as: json }\n", within, broken);
+    let optional = within
+        .replace("as: json }\n  - { name: note,", "as: json }\n  - { name: note, optional: true,");
+    check_batch("payload: { from: body, as: json }\n", &optional, "");
+    let (from, to) = ("'{\"items\"", "'{\"note\":\"no JSON\",\"items\"");
+    let text = BATCH.replace("payload: { from: body, as: json }\n", &optional).replace(from, to);
+    let found = compile("acme.yaml", &text).err().expect("it is there").render(&text);
+    assert!(found.contains(broken), "{found}");
+}
+
+#[test]
+fn an_exchange_may_go_elsewhere_for_each_environment() {
+    let one = |environment: &str, host: &str| {
+        format!(
+            "    - only: {{ environment: {environment} }}\n      method: GET\n      url: {{ text: \
+             'https://{host}/ping' }}\n      answer: {{ as: json, fields: {{ ping.at: {{}} }} }}\n"
+        )
+    };
+    let live = one("live", "api.acme.example");
+    let exchanges = format!("exchanges:\n  ping:\n{live}{}", one("test", "sandbox.acme.example"));
+    let text = acme()
+        .replace("guards:", "  - confirm: { by: ping }\nguards:")
+        .replace("event:\n", &format!("{exchanges}event:\n  test: {{ route: true }}\n"))
+        .replace("  dedupe:", "  dedupe: [field.order, ping.at]\n  #");
+    let (head, example) = text.split_once("  - name: paid").expect("an example");
+    let asked = |host: &str| {
+        let url = format!("https://{host}/ping");
+        format!("    exchanges: [{{ url: '{url}', answer: '{{\"at\":1}}' }}]\n    request:")
+    };
+    let live = example.replace("    request:", &asked("api.acme.example"));
+    let test = example
+        .replace("    request:", &asked("sandbox.acme.example"))
+        .replace("params: {", "params: { environment: test,")
+        .replace("credit: true", "credit: false");
+    let both = format!("{head}  - name: live{live}  - name: test{test}");
+    compile("acme.yaml", &both).unwrap_or_else(|problems| panic!("{}", problems.render(&both)));
+    let swapped = both.replace("environment: test,", "environment: live,");
+    let found = compile("acme.yaml", &swapped).err().expect("the other host").render(&swapped);
+    assert!(found.contains("asks what is not among its exchanges"), "{found}");
+    let loose = both.replace(", fields: { ping.at: {} }", "");
+    let found = compile("acme.yaml", &loose).err().expect("any answer will do").render(&loose);
+    assert!(found.contains("`live`: `{}` from the gateway (exchange 1)"), "{found}");
+}
+
+#[test]
+fn a_handshake_is_no_forgery_and_words_of_an_answer_judge_nothing() {
+    let handshake = "questions:\n  - name: whose address this is\n    request: { method: GET, body: \
+                     any }\n    reply: { template: 'I am ${param.hello}' }\nevent:\n";
+    let text = acme()
+        .replace("params:\n", "params:\n  hello: { type: text }\n")
+        .replace("event:\n", handshake)
+        .replace("params: {", "params: { hello: world,");
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+}
+
+#[test]
+fn law_4_what_a_fact_is_packed_in_needs_a_pattern_where_boundaries_move() {
+    let set = "over: [{ set: { of: fields, order: bytes } }]\n      ambiguous: because\n      ";
+    let over = "over: [field.shop, { text: \";\" }, field.order, { text: \";\" }, field.sum, { text: \";\" }, field.state]\n      ";
+    let closed = acme().replace("  fields:\n", "  closed: {}\n  fields:\n").replace(over, set);
+    let packed = |note: &str| {
+        let note = format!("    note: {{ {note} }}\nproofs:\n");
+        let text = closed.replace(
+            "    note: { optional: true }\n    sign: {}\nproofs:\n",
+            &format!("    sign: {{}}\n{note}"),
+        );
+        let payload = "payload: { from: field.note, as: json }\nguards:\n";
+        let text = text.replace("guards:\n", payload);
+        let text = text.replace("  dedupe:", "  raw_type: payload.type\n  dedupe:");
+        compile("acme.yaml", &text).err().expect("its example has no note").render(&text)
+    };
+    let wanted = "`payload.type`, which `raw_type` is taken from, may be anything";
+    assert!(packed("optional: true").contains(wanted), "{}", packed("optional: true"));
+    assert!(!packed("pattern: \"[{].*\"").contains("may be anything"));
+}
+
+#[test]
+fn of_several_accounts_one_must_be_ours_and_an_example_of_another_is_refused() {
+    let among = "  - { among: { field.shop: param.shop, field.note: param.notes }, else: \
+                 account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  - { equal: [field.shop, param.shop], else: account_mismatch }\n", "")
+        .replace("shop: { type: text }", "shop: { type: text, pattern: '[a-z]{4}' }")
+        .replace("  secret:", "  notes: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", among);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let unguarded = text.replace(among, "event:\n").replace("guards:\n", "");
+    let unguarded = unguarded.replace("event:\n", "event:\n  transaction_id: param.shop\n");
+    let found = compile("acme.yaml", &unguarded).err().expect("any shop").render(&unguarded);
+    assert!(found.contains("judged with another `shop`"), "{found}");
+}
+
+#[test]
+fn what_is_not_configured_and_not_looked_at_makes_no_account_another() {
+    let sometimes = "  - { among: { field.shop: param.shops }, when: { field.state: refunded }, else: \
+                     account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  secret:", "  shops: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", sometimes);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let configured = text.replace("params: {", "params: { shops: mine,");
+    let found = compile("acme.yaml", &configured).err().expect("not looked at");
+    assert!(found.render(&configured).contains("judged with another `shops`"));
+}
+
+#[test]
+fn a_declared_field_does_not_nest_where_names_are_closed() {
+    let form = "shop: mine, order: \"17\", sum: \"12.50\", state: paid, note: hello,";
+    let nested = form.replace("note:", "\"note[]\":");
+    compiles(form, &nested);
+    let text = acme().replace(form, &nested).replace("  fields:\n", "  closed: {}\n  fields:\n");
+    let found = compile("acme.yaml", &text).err().expect("names are closed").render(&text);
+    assert!(found.contains("was rejected: unexpected_field (form)"), "{found}");
 }

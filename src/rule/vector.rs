@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::engine::Bound;
 use crate::engine::event::{Amount, Event};
 use crate::engine::exchange::Answer;
 use crate::engine::inbound::{Inbound, UnixSeconds};
@@ -75,7 +76,8 @@ impl Vector {
 
     /// Judges the vector by a rule; the error says what came out otherwise.
     pub fn run(&self, rule: &Rule) -> Result<(), String> {
-        let bound = rule.bind(&self.params).map_err(|errors| {
+        let bound = Bound::with_published_secrets(rule.compiled(), &self.params);
+        let bound = bound.map_err(|errors| {
             errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
         })?;
         let headers: Vec<(&str, &[u8])> =

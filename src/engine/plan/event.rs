@@ -14,8 +14,6 @@ pub struct EventPlan {
     pub outcome: Outcome,
     /// Whether it is test money; `None`: the gateway does not say.
     pub test: Option<TestGuard>,
-    /// What tells one notification from another, beside gateway and account.
-    pub dedupe: Vec<Expr>,
     /// Names of facts that no proof covers.
     pub unsigned: Vec<String>,
 }
@@ -102,6 +100,8 @@ pub struct Facts {
     pub fee: Option<AmountFact>,
     /// When it happened.
     pub occurred_at: Option<Instant>,
+    /// What tells one notification from another, beside gateway and account: all of them.
+    pub dedupe: Vec<Expr>,
 }
 
 /// An amount and its currency.
@@ -109,10 +109,12 @@ pub struct Facts {
 pub struct AmountFact {
     /// Decimal text or integer.
     pub value: Expr,
-    /// A code, or a literal.
-    pub currency: Expr,
+    /// A code, or a literal. Of several places the first that is there.
+    pub currency: Vec<Expr>,
     /// A minus sign before it does not count: the event's name says which way the money went.
     pub unsigned: bool,
+    /// A credit may do without it, or without its currency: the shop knows what the order costs.
+    pub may_be_missing: bool,
     /// Unit, decimals, notation.
     pub rule: Arc<MoneyRule>,
 }

@@ -18,8 +18,8 @@ use crate::engine::reason::Reason;
 pub use event::{AmountFact, Case, EventPlan, Facts, Instant, Outcome, StatusRule, TestGuard};
 pub use exchange::{AnswerFormat, Auth, ExchangeBody, ExchangePlan};
 pub use proof::{
-    Algorithms, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, Missing, Order, Part, PartKind, Proof, Render, Scheme, SetOf, SetPlan,
-    TagProof,
+    Algorithms, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, Missing, Order, Part, PartKind,
+    Proof, Render, Scheme, SetOf, SetPlan, TagProof,
 };
 pub use request::{
     BodyKind, Closed, Field, FieldPlace, Header, PairKey, Pairs, RequestCharset, RequestPlan,
@@ -45,13 +45,22 @@ pub struct Plan {
     /// What must hold, or the callback is not for us.
     pub guards: Vec<Guard>,
     /// The list whose items are one event each; `None`: the callback is one event.
-    pub batch: Option<Expr>,
+    pub batch: Option<Batch>,
     /// What the callback says.
     pub event: EventPlan,
     /// What is shown as the gateway's own fields.
     pub raw: Raw,
     /// What the gateway is answered.
     pub replies: ReplyPlans,
+}
+
+/// A list whose items are one event each.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The list.
+    pub list: Expr,
+    /// What some places of each item must look like.
+    pub fields: Vec<DocumentField>,
 }
 
 /// What is shown as the gateway's own fields: only what a proof covers, and no tag.
@@ -155,6 +164,8 @@ pub enum Step {
     Strip(String),
     /// The middle part of a compact JWS, decoded. Proves nothing.
     Unjws,
+    /// Without line breaks, as around base64 in lines (RFC 2045).
+    Unwrap,
     /// ASCII letters to upper case.
     Upper,
 }
@@ -199,6 +210,8 @@ pub struct Document {
     pub from: Expr,
     /// As what it is read.
     pub format: Format,
+    /// It may be missing; then so are its places.
+    pub optional: bool,
     /// The only names at its top, where names are not signed.
     pub closed: Option<Closed>,
     /// What some of its places must look like.
@@ -354,7 +367,8 @@ impl Guard {
         match &self.check {
             Check::Amounts(sides) => {
                 for side in [&sides.0, &sides.1] {
-                    values.extend([&side.value, &side.currency]);
+                    values.push(&side.value);
+                    values.extend(&side.currency);
                 }
             }
             Check::Among(pairs) => {

@@ -7,10 +7,10 @@ use crate::engine::charset::Charset;
 use crate::engine::cipher::Cipher;
 use crate::engine::digest::HashAlgorithm;
 use crate::engine::encoding::Encoding;
+use crate::engine::event::Strength;
 use crate::engine::http_signature::Component;
 use crate::engine::jws::JwsAlgorithm;
 use crate::engine::pattern::Pattern;
-use crate::engine::event::Strength;
 use crate::engine::plan::{Condition, Expr, Ref, Step};
 use crate::engine::signature::SignatureAlgorithm;
 
@@ -260,8 +260,8 @@ pub enum KeySource {
         roots: usize,
         /// The parameter that lists intermediates.
         intermediates: Option<usize>,
-        /// Its only common name.
-        common_name: String,
+        /// Whose certificate it must be.
+        names: Names,
     },
     /// A parameter: PEM keys or certificates.
     Param(Expr),
@@ -298,7 +298,11 @@ impl TagProof {
 
     /// What it is worth under that algorithm: over a checksum, nothing is worth more than that.
     pub fn strength(&self, algorithm: SignatureAlgorithm) -> Strength {
-        if algorithm.is_weak() || self.is_over_checksum() { Strength::Weak } else { Strength::Strong }
+        if algorithm.is_weak() || self.is_over_checksum() {
+            Strength::Weak
+        } else {
+            Strength::Strong
+        }
     }
 
     /// Whether a part is a checksum of what it stands for.

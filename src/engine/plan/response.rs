@@ -14,6 +14,9 @@ pub struct Question {
     pub at: QuestionAt,
     /// What must hold, or it is refused.
     pub guards: Vec<Guard>,
+    /// The exchange that must be answered before it is. Only of a proved question: nobody else
+    /// makes us ask.
+    pub ask: Option<usize>,
     /// The answer.
     pub reply: ReplyPlan,
 }

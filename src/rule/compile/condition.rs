@@ -18,8 +18,7 @@ pub(super) fn condition(
     values: &mut Vec<(Place, Expr)>,
 ) -> Option<Condition> {
     if let Kind::List(items) = &node.kind {
-        let any: Option<Vec<_>> =
-            items.iter().map(|node| condition(node, names, values)).collect();
+        let any: Option<Vec<_>> = items.iter().map(|node| condition(node, names, values)).collect();
         return any.map(Condition::Any);
     }
     let mut all = Vec::new();

@@ -77,10 +77,9 @@ impl EventCompiler<'_, '_> {
             }
         };
         let test = node.get("test").and_then(|node| self.test(node));
-        let dedupe = self.text_fact("dedupe", node.get("dedupe"));
         let unsigned = node.get("unsigned").map_or(&[][..], Node::entries);
         let unsigned = unsigned.iter().map(|(key, _)| key.text.clone()).collect();
-        Some(EventPlan { outcome, test, dedupe, unsigned })
+        Some(EventPlan { outcome, test, unsigned })
     }
 
     fn case(&mut self, node: &Node, common: &Facts) -> Option<Case> {
@@ -101,6 +100,7 @@ impl EventCompiler<'_, '_> {
         let raw_type = text("raw_type", &common.raw_type);
         let order_id = text("order_id", &common.order_id);
         let transaction_id = text("transaction_id", &common.transaction_id);
+        let dedupe = text("dedupe", &common.dedupe);
         let mut money = |fact, common: &Option<AmountFact>| match node.get(fact) {
             Some(found) => self.amount(fact, found),
             None => common.clone(),
@@ -129,6 +129,7 @@ impl EventCompiler<'_, '_> {
             settlement_amount,
             fee,
             occurred_at,
+            dedupe,
         }
     }
 
@@ -145,7 +146,7 @@ impl EventCompiler<'_, '_> {
 
     fn amount(&mut self, fact: &'static str, node: &Node) -> Option<AmountFact> {
         let value = node.get("value").and_then(|value| self.used(fact, value));
-        let currency = node.get("currency").and_then(|value| self.used(fact, value));
+        let currency = self.text_fact(fact, node.get("currency"));
         let word = |key| node.get(key).and_then(Node::as_text);
         let unit = if word("unit") == Some("minor") { Unit::Minor } else { Unit::Major };
         let notation = match word("notation") {
@@ -160,7 +161,8 @@ impl EventCompiler<'_, '_> {
         let decimals = node.get("decimals").map_or_else(|| self.decimals.clone(), decimals);
         let rule = Arc::new(MoneyRule { unit, notation, decimals, foreign_codes });
         let unsigned = word("sign") == Some("dropped");
-        Some(AmountFact { value: value?, currency: currency?, unsigned, rule })
+        let may_be_missing = word("may_be_missing").is_some();
+        Some(AmountFact { value: value?, currency, unsigned, may_be_missing, rule })
     }
 
     fn status(&mut self, node: &Node) -> Option<StatusRule> {

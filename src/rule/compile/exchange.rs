@@ -14,14 +14,22 @@ use crate::text::problem::Place;
 use crate::text::unit::parse_duration;
 
 /// Names of headers that an exchange may set.
-const HEADERS: [&str; 6] =
-    ["accept", "accept-language", "content-type", "user-agent", "x-api-key", "x-api-version"];
+const HEADERS: [&str; 8] = [
+    "accept",
+    "accept-language",
+    "authorization",
+    "content-type",
+    "revolut-api-version",
+    "user-agent",
+    "x-api-key",
+    "x-api-version",
+];
 
-/// The exchanges of this variant, by name.
+/// The exchanges of this variant, by name: of several with one name, the first that applies.
 pub(super) fn nodes<'n>(root: &'n Node, choices: &Choices<'_>) -> Vec<(String, &'n Node)> {
     let entries = root.get("exchanges").map_or(&[][..], Node::entries);
-    let entries = entries.iter().filter(|(_, node)| choices.apply(node));
-    entries.map(|(key, node)| (key.text.clone(), node)).collect()
+    let applies = |node: &'n Node| node.one_or_many().iter().find(|node| choices.apply(node));
+    entries.iter().filter_map(|(key, node)| Some((key.text.clone(), applies(node)?))).collect()
 }
 
 pub(super) fn exchange(name: &str, node: &Node, names: &mut Names<'_>) -> Option<ExchangePlan> {
@@ -50,6 +58,14 @@ pub(super) fn exchange(name: &str, node: &Node, names: &mut Names<'_>) -> Option
         };
         headers.push((known, names.expr(node)?));
     }
+    let credentials = [
+        node.get("basic"),
+        node.get("bearer"),
+        node.get("headers").and_then(|headers| headers.get("authorization")),
+    ];
+    if let Some(second) = credentials.into_iter().flatten().nth(1) {
+        names.problems.add(second.place, "credentials are given once");
+    }
     let auth = match (node.get("basic"), node.get("bearer")) {
         (Some(basic), _) => Auth::Basic(
             basic.get("user").and_then(|node| names.expr(node))?,
@@ -64,7 +80,11 @@ pub(super) fn exchange(name: &str, node: &Node, names: &mut Names<'_>) -> Option
     let fields = document_fields(answer_node, names);
     let exchange = ExchangePlan {
         name: Arc::from(name),
-        method: if node.get("method").and_then(Node::as_text) == Some("GET") { "GET" } else { "POST" },
+        method: if node.get("method").and_then(Node::as_text) == Some("GET") {
+            "GET"
+        } else {
+            "POST"
+        },
         url,
         hosts,
         headers,

@@ -23,8 +23,8 @@ use crate::engine::encoding::Encoding;
 use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::plan::{
-    Algorithms, Condition, Document, ExchangePlan, Expr, PartKind, Plan, Proof, Question, QuestionAt, Raw,
-    Ref, RequestPlan, Scheme, SetOf, SetPlan,
+    Algorithms, Condition, Document, ExchangePlan, Expr, PartKind, Plan, Proof, Question,
+    QuestionAt, Raw, Ref, RequestPlan, Scheme, SetOf, SetPlan,
 };
 use crate::rule::{VariantReport, ambiguity, coverage};
 use crate::text::node::Node;
@@ -146,13 +146,15 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     }
     let proofs_and_nodes = proofs::proofs(root, choices, &mut names);
     let fresh = request::fresh(root, choices, &mut names);
-    let batch = root.get("each").and_then(|node| names.expr(node));
+    let batch = root.get("each").and_then(|node| request::batch(node, &mut names));
     let uses = Vec::new();
     let decimals = Decimals::default();
     let mut events = EventCompiler { names: &mut names, uses, environment, decimals };
     let event = events.event(root);
     let mut uses = std::mem::take(&mut events.uses);
     let guards_and_places = guards::guards(root, choices, &mut events);
+    let mut judges_by = events.names.needs.clone();
+    judges_by.extend(request.closed.iter().filter_map(|closed| closed.param));
     let replies = reply::replies(root, events.names);
     let mut questions = Vec::new();
     for node in root.get("questions").map_or(&[][..], Node::items) {
@@ -164,7 +166,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     needs.extend(request.closed.iter().filter_map(|closed| closed.param));
     for node in root.get("questions").map_or(&[][..], Node::items) {
         if choices.apply(node) && node.get("request").is_some() {
-            questions.push(handshake(given, node, &mut needs, problems));
+            questions.push(handshake(given, node, &request, &mut needs, problems));
         }
     }
     // What is compared and what is dated must be covered too.
@@ -218,8 +220,9 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     let weak = proofs_weak(root, choices);
     let choices = choices.words.clone();
     let needs = needs.into_iter().collect();
+    let judges_by = judges_by.into_iter().collect();
     Some((
-        Variant { choices, needs, plan: Arc::new(plan), strength: strength.clone() },
+        Variant { choices, needs, judges_by, plan: Arc::new(plan), strength: strength.clone() },
         VariantReport { title, coverage, weak, strength },
     ))
 }
@@ -250,6 +253,7 @@ fn strength(plan: &Plan, params: &[ParamSpec], uses: &[Use]) -> StrengthPlan {
 fn handshake(
     given: &Given<'_>,
     node: &Node,
+    callback: &RequestPlan,
     needs: &mut BTreeSet<usize>,
     problems: &mut Problems,
 ) -> Option<Question> {
@@ -259,7 +263,7 @@ fn handshake(
     let decimals = Decimals::default();
     let uses = Vec::new();
     let mut events = EventCompiler { names: &mut names, uses, environment, decimals };
-    let question = reply::handshake(node, request, choices, &mut events);
+    let question = reply::handshake(node, request, callback, choices, &mut events);
     needs.append(&mut names.needs);
     question
 }
@@ -284,11 +288,11 @@ fn proofs_weak(root: &Node, choices: &Choices<'_>) -> Vec<String> {
 
 /// The sets of fields that tags are made of.
 fn sets(proofs: &[Proof]) -> impl Iterator<Item = &SetPlan> {
-    proofs.iter().flat_map(coverage::tags).flat_map(|tag| &tag.over).filter_map(|part| {
-        match &part.kind {
-            PartKind::Set(set) => Some(&**set),
-            PartKind::Value(_) => None,
-        }
+    proofs.iter().flat_map(coverage::tags).flat_map(|tag| &tag.over).filter_map(|part| match &part
+        .kind
+    {
+        PartKind::Set(set) => Some(&**set),
+        PartKind::Value(_) => None,
     })
 }
 

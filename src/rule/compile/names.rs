@@ -285,7 +285,7 @@ impl Names<'_> {
 }
 
 /// Steps that are neither an encoding, which decodes, nor a digest.
-pub(crate) const STEPS: [&str; 12] = [
+pub(crate) const STEPS: [&str; 13] = [
     "charset NAME",
     "claims",
     "crc32",
@@ -297,6 +297,7 @@ pub(crate) const STEPS: [&str; 12] = [
     "reverse",
     "strip WORDS",
     "to ENCODING",
+    "unwrap",
     "upper",
 ];
 
@@ -321,6 +322,7 @@ fn step(text: &str) -> Option<Step> {
         "reverse" => bare(Step::Reverse),
         "strip" => (!rest.is_empty()).then(|| Step::Strip(rest.to_owned())),
         "to" => Encoding::from_word(rest).map(Step::Encode),
+        "unwrap" => bare(Step::Unwrap),
         "upper" => bare(Step::Upper),
         word => Encoding::from_word(word)
             .map(Step::Decode)

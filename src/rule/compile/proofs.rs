@@ -8,7 +8,10 @@ use crate::engine::event::Strength;
 use crate::engine::http_signature::Component;
 use crate::engine::jws::{self, JwsAlgorithm};
 use crate::engine::params::{ParamKind, ParamSpec};
-use crate::engine::plan::{Algorithms, Expr, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, PathStep, Proof, Ref, Scheme, TagProof};
+use crate::engine::plan::{
+    Algorithms, Expr, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, PathStep, Proof, Ref, Scheme,
+    TagProof,
+};
 use crate::engine::signature::SignatureAlgorithm;
 use crate::rule::compile::condition::condition_of;
 use crate::rule::compile::names::{Names, literal};
@@ -120,7 +123,10 @@ fn jws(node: &Node, names: &mut Names<'_>) -> Option<JwsPlan> {
             oid
         };
         let (leaf, issuer) = (oid("leaf"), oid("issuer"));
-        JwsKey::X5c { roots: roots?, names: CertificateNames::Extensions { leaf: leaf?, issuer: issuer? } }
+        JwsKey::X5c {
+            roots: roots?,
+            names: CertificateNames::Extensions { leaf: leaf?, issuer: issuer? },
+        }
     } else {
         let kind = match algorithm.scheme() {
             jws::Scheme::Hmac(_) => ParamKind::Secret,
@@ -294,8 +300,7 @@ fn scheme(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Scheme> {
 fn key_source(node: &Node, names: &mut Names<'_>) -> Option<KeySource> {
     let Some(certificate) = node.get("certificate") else {
         let key = names.expr(node)?;
-        return is_param(&key, &ParamKind::PublicKey, node, names)
-            .then_some(KeySource::Param(key));
+        return is_param(&key, &ParamKind::PublicKey, node, names).then_some(KeySource::Param(key));
     };
     let exchange = names.exchange(certificate);
     let mut certificates = |key: &str| {
@@ -308,8 +313,17 @@ fn key_source(node: &Node, names: &mut Names<'_>) -> Option<KeySource> {
     };
     let roots = certificates("roots");
     let intermediates = certificates("intermediates");
-    let common_name = node.get("common_name").and_then(Node::as_text)?.to_owned();
-    Some(KeySource::Certificate { exchange: exchange?, roots: roots?, intermediates, common_name })
+    let text = |key| node.get(key).and_then(Node::as_text).map(str::to_owned);
+    let names = match (text("common_name"), text("dns_name")) {
+        (Some(name), None) => CertificateNames::CommonName(name),
+        (None, Some(name)) => CertificateNames::DnsName(name),
+        _ => {
+            let message = "whose certificate? give either `common_name` or `dns_name`";
+            names.problems.add(node.place, message);
+            return None;
+        }
+    };
+    Some(KeySource::Certificate { exchange: exchange?, roots: roots?, intermediates, names })
 }
 
 /// One algorithm, or the parameter that lists those of the route.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::plan::{
-    Question, QuestionAt, ReplyBody, ReplyPlan, ReplyPlans, RequestPlan,
+    BodyKind, Question, QuestionAt, ReplyBody, ReplyPlan, ReplyPlans, RequestPlan,
 };
 use crate::engine::verdict::Reply;
 use crate::rule::compile::condition::condition_of;
@@ -88,11 +88,8 @@ pub(super) fn question(
         let help = "`when: { field.PREREQUEST: '1' }`, or a `request` of its own";
         events.names.problems.add_with_help(node.place, "when is this a question?", help);
     }
-    let at = if flag(node, "proved") {
-        QuestionAt::Proved(when?)
-    } else {
-        QuestionAt::Unproved(when?)
-    };
+    let at =
+        if flag(node, "proved") { QuestionAt::Proved(when?) } else { QuestionAt::Unproved(when?) };
     finish(node, at, choices, events)
 }
 
@@ -100,14 +97,30 @@ pub(super) fn question(
 pub(super) fn handshake(
     node: &Node,
     request: RequestPlan,
+    callback: &RequestPlan,
     choices: &Choices<'_>,
     events: &mut EventCompiler<'_, '_>,
 ) -> Option<Question> {
+    if looks_like(&request, callback) {
+        let message = "such a question cannot be told from a callback";
+        let help = "give it another method or another `body`";
+        events.names.problems.add_with_help(node.place, message, help);
+    }
     if flag(node, "proved") {
         let message = "a question with a request of its own is not proved";
         events.names.problems.add(node.place, message);
     }
     finish(node, QuestionAt::Handshake(Box::new(request)), choices, events)
+}
+
+/// Whether something may be both. A GET without a body has no content type to tell it by.
+fn looks_like(question: &RequestPlan, callback: &RequestPlan) -> bool {
+    let told_by_type = matches!(
+        (question.body, callback.body),
+        (BodyKind::Form, BodyKind::Json) | (BodyKind::Json, BodyKind::Form)
+    );
+    let mut shared = question.methods.iter().filter(|method| callback.methods.contains(method));
+    shared.any(|method| method == "GET" || !told_by_type)
 }
 
 fn finish(
@@ -118,6 +131,15 @@ fn finish(
 ) -> Option<Question> {
     let name = node.get("name").and_then(Node::as_text)?.to_owned();
     let guards = guards(node, choices, events).into_iter().map(|(guard, _)| guard).collect();
+    let ask = match (node.get("ask"), &at) {
+        (None, _) => None,
+        (Some(asked), QuestionAt::Proved(_)) => Some(events.names.exchange(asked)?),
+        (Some(asked), QuestionAt::Handshake(_) | QuestionAt::Unproved(_)) => {
+            let message = "nobody makes us ask who has not proved himself";
+            events.names.problems.add_with_help(asked.place, message, "add `proved: true`");
+            None
+        }
+    };
     let reply = reply(node.get("reply")?, 200, events.names);
-    Some(Question { name, at, guards, reply })
+    Some(Question { name, at, guards, ask, reply })
 }

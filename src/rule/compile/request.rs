@@ -3,7 +3,7 @@
 use crate::engine::charset::Charset;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
+    Batch, BodyKind, Closed, Document, DocumentField, Field, FieldPlace, Format, Freshness, Header,
     Instant, Limit, PairKey, Pairs, RequestCharset, RequestPlan,
 };
 use crate::engine::reason::Reason;
@@ -65,11 +65,7 @@ pub(super) fn request(
         methods: methods.iter().filter_map(Node::as_text).map(str::to_owned).collect(),
         body,
         charset,
-        closed: get("closed").map(|node| {
-            let mut closed = closed(node, params, problems);
-            closed.names.extend(fields.iter().map(|field| field.name.clone()));
-            closed
-        }),
+        closed: get("closed").map(|node| closed(node, params, problems)),
         keep_all: false,
         fields,
         absent: absent.map(|(key, _)| key.text.clone()).collect(),
@@ -183,10 +179,7 @@ fn pairs(node: &Node, problems: &mut Problems) -> Option<Pairs> {
 }
 
 /// The payloads of this variant: of those with the same name, the first that applies.
-pub(super) fn payload_nodes<'n>(
-    root: &'n Node,
-    choices: &Choices<'_>,
-) -> Vec<(String, &'n Node)> {
+pub(super) fn payload_nodes<'n>(root: &'n Node, choices: &Choices<'_>) -> Vec<(String, &'n Node)> {
     let mut found: Vec<(String, &Node)> = Vec::new();
     for node in root.get("payload").map_or(&[][..], Node::one_or_many) {
         let name = node.get("name").and_then(Node::as_text).unwrap_or("payload");
@@ -212,7 +205,14 @@ pub(super) fn document(name: &str, node: &Node, names: &mut Names<'_>) -> Option
     if let Some(index) = closed.as_ref().and_then(|closed| closed.param) {
         names.needs.insert(index);
     }
-    Some(Document { name: name.to_owned(), from: from?, format, closed, fields, early: false })
+    let (name, optional) = (name.to_owned(), flag(node, "optional"));
+    Some(Document { name, from: from?, format, optional, closed, fields, early: false })
+}
+
+/// The list whose items are one event each.
+pub(super) fn batch(node: &Node, names: &mut Names<'_>) -> Option<Batch> {
+    let list = names.expr(node.get("of").unwrap_or(node))?;
+    Some(Batch { list, fields: document_fields(node, names) })
 }
 
 /// What places of a document must look like.

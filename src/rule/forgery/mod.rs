@@ -4,15 +4,15 @@
 //! something else (the order of fields, one more field in the query) must be refused or change
 //! nothing: the event must be the same, but for facts that the rule itself calls unsigned.
 
+mod answers;
 mod change;
+mod keys;
 
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::event::Event;
 use crate::engine::inbound::UnixSeconds;
-use crate::engine::params::{ParamKind, Params};
 use crate::engine::plan::{Order, PartKind, Plan, Proof, Ref};
-use crate::engine::secret::Secret;
 use crate::engine::verdict::Verdict;
 use crate::rule::canned;
 use crate::rule::coverage::{self, Covered};
@@ -25,9 +25,6 @@ use change::{flips, map_form, map_pairs, part_of, set, shifts, swap_case};
 
 /// Forgeries of one example that are named when they are accepted.
 const NAMED_MAX: usize = 8;
-
-/// A public key that no gateway has: RSA, 2048 bits, its private half thrown away.
-const STRANGERS_KEY: &str = include_str!("stranger.pem");
 
 /// What may become of a forgery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,6 +69,7 @@ pub(crate) fn breed(
     breeder.surroundings();
     breeder.times();
     breeder.keys(rule);
+    breeder.answers();
     let Breeder { accepted, tried, .. } = breeder;
     for forgery in accepted.iter().take(NAMED_MAX) {
         let message = format!("accepts a forgery of example `{}`: {forgery}", example.name);
@@ -137,7 +135,9 @@ impl Breeder<'_> {
                     .iter()
                     .zip(self.events)
                     .all(|(found, wanted)| says_the_same(found, wanted, must));
-            if must == Must::BeRejected || !same {
+            // A handshake or question says nothing, so it forges nothing.
+            let harmless = same || accepted.events.is_empty();
+            if must == Must::BeRejected || !harmless {
                 self.accepted.push(what());
             }
         }
@@ -301,10 +301,9 @@ impl Breeder<'_> {
             for pair in values.windows(2) {
                 let [left, right] = pair else { continue };
                 let original = &self.example.request;
-                let (Some(a), Some(b)) = (
-                    sign::value_of(original, plan, left),
-                    sign::value_of(original, plan, right),
-                ) else {
+                let (Some(a), Some(b)) =
+                    (sign::value_of(original, plan, left), sign::value_of(original, plan, right))
+                else {
                     continue;
                 };
                 for (a, b) in shifts(&a, &b) {
@@ -441,56 +440,6 @@ impl Breeder<'_> {
                 (self.example.at.saturating_sub(2 * max_age + 1), "judged too early"),
             ] {
                 self.judge(self.bound, Must::BeRejected, &request, at, || what.to_owned());
-            }
-        }
-    }
-
-    /// Other keys, an empty key, another account.
-    fn keys(&mut self, rule: &CompiledRule) {
-        let request = self.example.request.clone();
-        for &index in self.bound.needs() {
-            let Some(spec) = rule.params.get(index) else { continue };
-            let name = spec.name.as_str();
-            let given = self.example.params.values(name);
-            let others: Vec<Secret> = match spec.kind {
-                ParamKind::Secret | ParamKind::Text if given.is_empty() => vec!["other".into()],
-                // In front: where a key is cut to a length, what is appended would be cut off.
-                ParamKind::Secret | ParamKind::Text => {
-                    given.iter().map(|value| Secret::new([b"x", value.expose()].concat())).collect()
-                }
-                ParamKind::PublicKey => vec![STRANGERS_KEY.into()],
-                ParamKind::Certificate
-                | ParamKind::Choice(_)
-                | ParamKind::Network
-                | ParamKind::Seconds
-                | ParamKind::Url => continue,
-            };
-            let mut params = self.example.params.clone();
-            params.set(name, others);
-            if let Ok(other) = Bound::new(rule, &params) {
-                self.judge(&other, Must::BeRejected, &request, self.example.at, || {
-                    format!("judged with another `{name}`")
-                });
-            }
-            if spec.kind == ParamKind::Secret {
-                self.empty_key(rule, name);
-            }
-        }
-    }
-
-    fn empty_key(&mut self, rule: &CompiledRule, name: &str) {
-        let mut params: Params = self.example.params.clone();
-        params.set(name, vec![Secret::new(Vec::new())]);
-        if Bound::new(rule, &params).is_ok() {
-            self.accepted.push(format!("`{name}` may be empty"));
-        }
-        // What somebody would sign who hopes that ours is empty.
-        if let Ok(empty) = Bound::with_empty_secrets(rule, &params) {
-            let mut request = self.example.request.clone();
-            if sign::sign(&empty, &mut request, None).is_ok() {
-                self.attempt(Must::BeRejected, &request, || {
-                    format!("signed with an empty `{name}`")
-                });
             }
         }
     }

@@ -53,11 +53,7 @@ pub(super) static EVENT: Shape = Shape {
             Kind::Map(&TEST),
             "What is test money. Gives the rule the parameter `environment`."
         ),
-        Key::required(
-            "dedupe",
-            FACT,
-            "What tells one notification from another, beside gateway and account. Gives the event its id.",
-        ),
+        Key::required("dedupe", FACT, DEDUPE_DOC),
         Key::optional(
             "unsigned",
             Kind::Named(&Kind::Text),
@@ -65,6 +61,9 @@ pub(super) static EVENT: Shape = Shape {
         ),
     ],
 };
+
+const DEDUPE_DOC: &str = "What tells one notification from another, beside gateway and account: all \
+    of them together. Gives the event its id.";
 
 pub(super) static CASE: Shape = Shape {
     name: "case",
@@ -83,6 +82,7 @@ pub(super) static CASE: Shape = Shape {
             Kind::Bool,
             "false: succeeded is no new money here, as of a dispute won back."
         ),
+        Key::optional("dedupe", FACT, DEDUPE_DOC),
     ],
 };
 
@@ -141,7 +141,11 @@ pub(in crate::rule::grammar) static AMOUNT: Shape = Shape {
     exactly_one: false,
     keys: &[
         Key::required("value", REFERENCE, "Decimal text or an integer."),
-        Key::required("currency", PLACE, "A code: ISO 4217 letters or number."),
+        Key::required(
+            "currency",
+            FACT,
+            "A code: ISO 4217 letters or number. Of several places the first that is there.",
+        ),
         Key::required(
             "unit",
             Kind::Choice(&[("major", "12.34"), ("minor", "1234, in the currency's smallest unit")]),
@@ -160,6 +164,12 @@ pub(in crate::rule::grammar) static AMOUNT: Shape = Shape {
             "sign",
             Kind::Choice(&[("dropped", "a minus sign before it does not count")]),
             "For gateways that write refunds as negative amounts. Never for a credit.",
+        ),
+        Key::optional(
+            "may_be_missing",
+            Kind::Text,
+            "Why a credit may do without it, or without its currency: the shop must then compare with \
+             the order.",
         ),
         Key::optional(
             "codes",

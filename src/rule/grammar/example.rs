@@ -63,10 +63,18 @@ pub(super) static EXAMPLE_EXCHANGE: Shape = Shape {
     keys: &[
         Key::optional("method", Kind::Text, "Default: GET, or POST where there is a form or body."),
         Key::required("url", Kind::Text, "The whole address."),
-        Key::optional("headers", Kind::Named(&Kind::Text), "Header lines that must be among those sent."),
+        Key::optional(
+            "headers",
+            Kind::Named(&Kind::Text),
+            "Header lines that must be among those sent.",
+        ),
         Key::optional("form", Kind::Named(&Kind::TextOrEmpty), "The fields that are sent."),
         Key::optional("body", Kind::TextOrEmpty, "The body that is sent."),
-        Key::optional("status", Kind::Integer { min: 200, max: 599 }, "Of the answer. Default: 200."),
+        Key::optional(
+            "status",
+            Kind::Integer { min: 200, max: 599 },
+            "Of the answer. Default: 200.",
+        ),
         Key::optional("answer", Kind::TextOrEmpty, "The body of the answer."),
         Key::optional("fails", Kind::Bool, "true: no answer comes."),
     ],

@@ -28,7 +28,11 @@ pub(super) static EXCHANGE: Shape = Shape {
             Kind::NonEmptyList(&Kind::Text),
             "The only hosts that it may name: needed where the message gives the whole address.",
         ),
-        Key::optional("headers", Kind::Named(&PLACE), "Header lines."),
+        Key::optional(
+            "headers",
+            Kind::Named(&PLACE),
+            "Header lines; `authorization` for schemes that are neither `basic` nor `bearer`.",
+        ),
         Key::optional("basic", Kind::Map(&BASIC_AUTH), "Credentials (RFC 7617)."),
         Key::optional("bearer", REFERENCE, "A token (RFC 6750): a parameter, or an answer."),
         Key::optional("form", Kind::Named(&PLACE), "The body, as fields of a form in this order."),

@@ -15,7 +15,7 @@ use example::EXAMPLE;
 use exchange::EXCHANGE;
 use proofs::PROOF;
 use reply::{QUESTION, REPLIES};
-use request::{FRESH, GUARD, PAYLOAD, REQUEST};
+use request::{EACH, FRESH, GUARD, PAYLOAD, REQUEST};
 
 /// A rule file.
 pub(super) static RULE: Shape = Shape {
@@ -55,8 +55,9 @@ pub(super) static RULE: Shape = Shape {
         ),
         Key::optional(
             "exchanges",
-            Kind::Named(&Kind::Map(&EXCHANGE)),
-            "What may be asked of the gateway. Each answer is a place of that name.",
+            Kind::Named(&Kind::OneOrMany(&Kind::Map(&EXCHANGE))),
+            "What may be asked of the gateway. Each answer is a place of that name. Of several, as for \
+             the hosts of two environments, the first that applies.",
         ),
         Key::optional(
             "questions",
@@ -65,7 +66,7 @@ pub(super) static RULE: Shape = Shape {
         ),
         Key::optional(
             "each",
-            REFERENCE,
+            Kind::AnyOf(&[REFERENCE, Kind::Map(&EACH)]),
             "The list whose items are one event each; `item` is the place of the one looked at.",
         ),
         Key::optional(
@@ -122,11 +123,7 @@ static PARAM: Shape = Shape {
             ]),
             "What its values are.",
         ),
-        Key::optional(
-            "pattern",
-            Kind::Text,
-            "A regular expression that the whole value matches.",
-        ),
+        Key::optional("pattern", Kind::Text, "A regular expression that the whole value matches."),
         Key::optional("of", Kind::NonEmptyList(&Kind::Text), "The words of a choice."),
         Key::optional(
             "list",

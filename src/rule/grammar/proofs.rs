@@ -18,11 +18,7 @@ pub(super) static PROOF: Shape = Shape {
         Key::optional("signature", Kind::Map(&SIGNATURE), "A public-key signature."),
         Key::optional("decrypt", Kind::Map(&DECRYPT), "What opens under our key is genuine."),
         Key::optional("basic", Kind::Map(&BASIC), "HTTP Basic credentials of the sender."),
-        Key::optional(
-            "confirm",
-            Kind::Map(&CONFIRM),
-            "The gateway, asked, says so itself.",
-        ),
+        Key::optional("confirm", Kind::Map(&CONFIRM), "The gateway, asked, says so itself."),
         Key::optional("jws", Kind::Map(&JWS), "A signed token (RFC 7515)."),
         Key::optional(
             "http_signature",
@@ -54,14 +50,14 @@ pub(super) static TAG_PROOF: Shape = Shape {
     ],
 };
 
-pub(super) const OVER: Key = Key::required(
-    "over",
-    Kind::NonEmptyList(&OVER_PART),
-    "What the tag is made of, in order.",
-);
+pub(super) const OVER: Key =
+    Key::required("over", Kind::NonEmptyList(&OVER_PART), "What the tag is made of, in order.");
 static OVER_PART: Kind = Kind::AnyOf(&[REFERENCE, Kind::Map(&PART)]);
-pub(super) const SEPARATOR: Key =
-    Key::optional("separator", Kind::TextOrEmpty, "What stands between the parts. Default: nothing.");
+pub(super) const SEPARATOR: Key = Key::optional(
+    "separator",
+    Kind::TextOrEmpty,
+    "What stands between the parts. Default: nothing.",
+);
 const AMBIGUOUS: Key = Key::optional(
     "ambiguous",
     Kind::Text,
@@ -144,7 +140,11 @@ static SET: Shape = Shape {
             Kind::Text,
             "How each is written, such as `${name}=${value}`. Default: `${value}`.",
         ),
-        Key::optional("separator", Kind::TextOrEmpty, "What stands between them. Default: nothing."),
+        Key::optional(
+            "separator",
+            Kind::TextOrEmpty,
+            "What stands between them. Default: nothing.",
+        ),
         Key::optional(
             "charset",
             Kind::Text,
@@ -153,8 +153,11 @@ static SET: Shape = Shape {
     ],
 };
 
-pub(super) const TAG: Key =
-    Key::required("tag", REFERENCE, "Where the tag stands: a field, a header, a place of a payload.");
+pub(super) const TAG: Key = Key::required(
+    "tag",
+    REFERENCE,
+    "Where the tag stands: a field, a header, a place of a payload.",
+);
 pub(super) const WEAK: Key = Key::optional(
     "weak",
     Kind::Text,
@@ -183,7 +186,16 @@ pub(super) static DIGEST: Shape = Shape {
     name: "digest",
     doc: "A plain digest over parts, the secret among them.",
     exactly_one: false,
-    keys: &[HASH, OVER, SEPARATOR, TAG, ENCODING, WEAK, AMBIGUOUS, Key::optional("only", ONLY, ONLY_DOC)],
+    keys: &[
+        HASH,
+        OVER,
+        SEPARATOR,
+        TAG,
+        ENCODING,
+        WEAK,
+        AMBIGUOUS,
+        Key::optional("only", ONLY, ONLY_DOC),
+    ],
 };
 
 pub(super) static HMAC: Shape = Shape {
@@ -275,7 +287,16 @@ static CERTIFICATE: Shape = Shape {
         Key::required("certificate", Kind::Text, "The exchange that fetches it."),
         Key::required("roots", REFERENCE, "A parameter of type certificate: trusted roots."),
         Key::optional("intermediates", REFERENCE, "A parameter of type certificate."),
-        Key::required("common_name", Kind::Text, "Its only common name, exactly."),
+        Key::optional(
+            "common_name",
+            Kind::Text,
+            "Its only common name, exactly, which is among its DNS names too.",
+        ),
+        Key::optional(
+            "dns_name",
+            Kind::Text,
+            "One of its DNS names, in any letter case and not as a wildcard. One of the two is given.",
+        ),
     ],
 };
 
@@ -348,7 +369,11 @@ static JWS: Shape = Shape {
     doc: "A signed token (RFC 7515). What it says is covered and is the place `claims`.",
     exactly_one: false,
     keys: &[
-        Key::required("token", REFERENCE, "Where it stands: `header.authorization | strip 'Bearer '`."),
+        Key::required(
+            "token",
+            REFERENCE,
+            "Where it stands: `header.authorization | strip 'Bearer '`.",
+        ),
         Key::required(
             "algorithm",
             Kind::Choice(&[
@@ -388,7 +413,11 @@ static JWS_KEY: Shape = Shape {
     exactly_one: true,
     keys: &[
         Key::optional("set", Kind::Text, "The exchange that fetches a key set (RFC 7517)."),
-        Key::optional("chain", Kind::Map(&CHAIN), "The certificates in the token's own header, `x5c`."),
+        Key::optional(
+            "chain",
+            Kind::Map(&CHAIN),
+            "The certificates in the token's own header, `x5c`.",
+        ),
     ],
 };
 
@@ -398,7 +427,11 @@ static CHAIN: Shape = Shape {
     exactly_one: false,
     keys: &[
         Key::required("roots", REFERENCE, "A parameter of type certificate."),
-        Key::required("leaf", Kind::Text, "An extension that the leaf has: 1.2.840.113635.100.6.11.1."),
+        Key::required(
+            "leaf",
+            Kind::Text,
+            "An extension that the leaf has: 1.2.840.113635.100.6.11.1.",
+        ),
         Key::required("issuer", Kind::Text, "An extension that the certificate above it has."),
     ],
 };

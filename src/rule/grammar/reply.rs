@@ -57,7 +57,11 @@ pub(super) static SIGN: Shape = Shape {
     doc: "A tag over an answer.",
     exactly_one: true,
     keys: &[
-        Key::optional("digest", Kind::Map(&SIGN_DIGEST), "A plain digest, the secret among its parts."),
+        Key::optional(
+            "digest",
+            Kind::Map(&SIGN_DIGEST),
+            "A plain digest, the secret among its parts.",
+        ),
         Key::optional("hmac", Kind::Map(&SIGN_HMAC), "HMAC under the first value of a key."),
     ],
 };
@@ -91,7 +95,8 @@ pub(super) static QUESTION: Shape = Shape {
         Key::optional(
             "request",
             Kind::Map(&REQUEST),
-            "The request, where it is no callback at all: told by its method. Nothing of it is proved.",
+            "The request, where it is no callback at all: told by its method and content type. Nothing \
+             of it is proved.",
         ),
         Key::optional(
             "when",
@@ -107,6 +112,12 @@ pub(super) static QUESTION: Shape = Shape {
             "guards",
             Kind::NonEmptyList(&Kind::Map(&GUARD)),
             "What must hold, or it is refused.",
+        ),
+        Key::optional(
+            "ask",
+            Kind::Text,
+            "An exchange that must be answered first, such as a confirmation that the gateway waits \
+             for. Only where it is `proved`.",
         ),
         Key::required("reply", Kind::Map(&REPLY), "The answer."),
         Key::optional("only", ONLY, ONLY_DOC),

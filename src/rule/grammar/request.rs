@@ -11,7 +11,11 @@ pub(super) static REQUEST: Shape = Shape {
     keys: &[
         Key::required(
             "method",
-            Kind::OneOrMany(&Kind::Choice(&[("GET", "reading"), ("POST", "sending"), ("PUT", "sending")])),
+            Kind::OneOrMany(&Kind::Choice(&[
+                ("GET", "reading"),
+                ("POST", "sending"),
+                ("PUT", "sending"),
+            ])),
             "The accepted methods.",
         ),
         Key::required(
@@ -144,7 +148,11 @@ pub(super) static PAIRS: Shape = Shape {
         Key::optional("separator", Kind::TextOrEmpty, "The byte between pairs. Default: a comma."),
         Key::optional("equals", Kind::Text, "The byte between key and value. Default: `=`."),
         Key::optional("trim", Kind::Bool, "Blanks around a pair do not count."),
-        Key::required("keys", Kind::Named(&Kind::Map(&PAIR_KEY)), "The keys that count; `*` is every other."),
+        Key::required(
+            "keys",
+            Kind::Named(&Kind::Map(&PAIR_KEY)),
+            "The keys that count; `*` is every other.",
+        ),
     ],
 };
 
@@ -169,11 +177,8 @@ pub(super) const UNIT_OF_TIME: Key = Key::required(
     ]),
     "How it is written.",
 );
-pub(super) const FORMAT_OF_TIME: Key = Key::optional(
-    "format",
-    Kind::Text,
-    "Of a local time, as for strptime: `%d.%m.%Y %H:%M:%S`.",
-);
+pub(super) const FORMAT_OF_TIME: Key =
+    Key::optional("format", Kind::Text, "Of a local time, as for strptime: `%d.%m.%Y %H:%M:%S`.");
 pub(super) const OFFSET_OF_TIME: Key = Key::optional(
     "offset",
     Kind::Text,
@@ -209,6 +214,7 @@ pub(super) static PAYLOAD: Shape = Shape {
     keys: &[
         Key::optional("name", Kind::Text, "What references call it. Default: `payload`."),
         Key::required("from", REFERENCE, "Where, and how it is unpacked: `field.data | base64`."),
+        Key::optional("optional", Kind::Bool, "It may be missing; then so are its places."),
         Key::required(
             "as",
             Kind::Choice(&[
@@ -240,6 +246,20 @@ pub(super) static PAYLOAD_FIELD: Shape = Shape {
     doc: "What a place of the payload must look like.",
     exactly_one: false,
     keys: &[Key::optional("optional", Kind::Bool, "It may be missing."), PATTERN, ELSE],
+};
+
+pub(super) static EACH: Shape = Shape {
+    name: "each",
+    doc: "A list whose items are one event each, and what these must look like.",
+    exactly_one: false,
+    keys: &[
+        Key::required("of", REFERENCE, "The list."),
+        Key::optional(
+            "fields",
+            Kind::Named(&Kind::Map(&PAYLOAD_FIELD)),
+            "Places (`item.amount`) that must look a certain way.",
+        ),
+    ],
 };
 
 pub(super) static GUARD: Shape = Shape {
