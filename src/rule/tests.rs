@@ -328,7 +328,10 @@ fn law_6_an_amount_is_exact_or_refused() {
 #[test]
 fn a_currency_that_is_not_named_is_the_next_place_of_its_list() {
     let text = acme()
-        .replace("    sign: {}\n", "    cur: { optional: true, pattern: \"[A-Z]{3}\" }\n    sign: {}\n")
+        .replace(
+            "    sign: {}\n",
+            "    cur: { optional: true, pattern: \"[A-Z]{3}\" }\n    sign: {}\n",
+        )
         .replace("field.state]", "field.state, { place: field.cur, before: \";\", missing: skip }]")
         .replace("currency: { text: EUR }", "currency: [field.cur, { text: EUR }]");
     // The example expects EUR and names none.
@@ -338,9 +341,11 @@ fn a_currency_that_is_not_named_is_the_next_place_of_its_list() {
         .replace(SIGN, "0bc3ef3fc95eb8bd7fde2a729f3ceedf5aa806e191be7c75a5eeed81c08be895")
         .replace("value: \"12.50\", currency: EUR", "value: \"12.50\", currency: USD");
     compile("acme.yaml", &named).unwrap_or_else(|found| panic!("{}", found.render(&named)));
-    check("currency: { text: EUR }", "currency: [field.note, { text: EUR }]", &[
-        "no proof covers `field.note`, which `amount` is taken from",
-    ]);
+    check(
+        "currency: { text: EUR }",
+        "currency: [field.note, { text: EUR }]",
+        &["no proof covers `field.note`, which `amount` is taken from"],
+    );
 }
 
 #[test]
