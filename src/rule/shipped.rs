@@ -8,6 +8,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("cloudpayments", include_str!("../../rules/cloudpayments.yaml")),
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("freedom_pay", include_str!("../../rules/freedom_pay.yaml")),
+        ("gocardless", include_str!("../../rules/gocardless.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("mercado_pago", include_str!("../../rules/mercado_pago.yaml")),
         ("monobank", include_str!("../../rules/monobank.yaml")),
