@@ -23,6 +23,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("payture", include_str!("../../rules/payture.yaml")),
         ("razorpay", include_str!("../../rules/razorpay.yaml")),
         ("rbs", include_str!("../../rules/rbs.yaml")),
+        ("revolut", include_str!("../../rules/revolut.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
