@@ -26,6 +26,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("rbs", include_str!("../../rules/rbs.yaml")),
         ("revolut", include_str!("../../rules/revolut.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
+        ("shopify", include_str!("../../rules/shopify.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
