@@ -13,6 +13,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("flutterwave", include_str!("../../rules/flutterwave.yaml")),
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
+        ("github", include_str!("../../rules/github.yaml")),
         ("gocardless", include_str!("../../rules/gocardless.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
