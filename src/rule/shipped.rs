@@ -28,6 +28,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("revolut", include_str!("../../rules/revolut.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
         ("shopify", include_str!("../../rules/shopify.yaml")),
+        ("slack", include_str!("../../rules/slack.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
         ("stripe", include_str!("../../rules/stripe.yaml")),
