@@ -5,6 +5,8 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
+        ("authorize_net", include_str!("../../rules/authorize_net.yaml")),
+        ("braintree", include_str!("../../rules/braintree.yaml")),
         ("btcpay", include_str!("../../rules/btcpay.yaml")),
         ("checkout_com", include_str!("../../rules/checkout_com.yaml")),
         ("click", include_str!("../../rules/click.yaml")),
@@ -14,6 +16,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("freedom_pay", include_str!("../../rules/freedom_pay.yaml")),
+        ("github", include_str!("../../rules/github.yaml")),
         ("gocardless", include_str!("../../rules/gocardless.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("mercado_pago", include_str!("../../rules/mercado_pago.yaml")),
@@ -29,7 +32,10 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("payture", include_str!("../../rules/payture.yaml")),
         ("razorpay", include_str!("../../rules/razorpay.yaml")),
         ("rbs", include_str!("../../rules/rbs.yaml")),
+        ("revolut", include_str!("../../rules/revolut.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
+        ("shopify", include_str!("../../rules/shopify.yaml")),
+        ("slack", include_str!("../../rules/slack.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
         ("square", include_str!("../../rules/square.yaml")),
         ("standard_webhooks", include_str!("../../rules/standard_webhooks.yaml")),
@@ -40,6 +46,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
         ("wallet_one", include_str!("../../rules/wallet_one.yaml")),
         ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
+        ("woocommerce", include_str!("../../rules/woocommerce.yaml")),
         ("worldpay", include_str!("../../rules/worldpay.yaml")),
     ]
 }
