@@ -18,6 +18,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
         ("paystack", include_str!("../../rules/paystack.yaml")),
         ("payture", include_str!("../../rules/payture.yaml")),
+        ("portmone", include_str!("../../rules/portmone.yaml")),
         ("razorpay", include_str!("../../rules/razorpay.yaml")),
         ("rbs", include_str!("../../rules/rbs.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
