@@ -30,6 +30,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
         ("wallet_one", include_str!("../../rules/wallet_one.yaml")),
         ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
+        ("yookassa", include_str!("../../rules/yookassa.yaml")),
     ]
 }
 
