@@ -30,6 +30,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
         ("paystack", include_str!("../../rules/paystack.yaml")),
         ("payture", include_str!("../../rules/payture.yaml")),
+        ("portmone", include_str!("../../rules/portmone.yaml")),
         ("razorpay", include_str!("../../rules/razorpay.yaml")),
         ("rbs", include_str!("../../rules/rbs.yaml")),
         ("revolut", include_str!("../../rules/revolut.yaml")),
@@ -48,6 +49,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
         ("woocommerce", include_str!("../../rules/woocommerce.yaml")),
         ("worldpay", include_str!("../../rules/worldpay.yaml")),
+        ("yookassa", include_str!("../../rules/yookassa.yaml")),
     ]
 }
 
