@@ -5,6 +5,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
+        ("mollie", include_str!("../../rules/mollie.yaml")),
         ("paypal", include_str!("../../rules/paypal.yaml")),
         ("paypal_ipn", include_str!("../../rules/paypal_ipn.yaml")),
         ("paysera", include_str!("../../rules/paysera.yaml")),
