@@ -20,6 +20,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("gocardless", include_str!("../../rules/gocardless.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("mercado_pago", include_str!("../../rules/mercado_pago.yaml")),
+        ("mollie", include_str!("../../rules/mollie.yaml")),
         ("monobank", include_str!("../../rules/monobank.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
