@@ -86,28 +86,25 @@ pub(crate) fn presented<'s>(tag: &'s Expr, scope: Scope<'s>) -> Vec<Cow<'s, [u8]
         Ref::HeaderPart(index, part) => reading.headers.get(*index).map(|header| (header, *part)),
         _ => None,
     };
-    let values: Vec<Cow<'s, [u8]>> = match several {
-        Some((found, part)) => {
-            let values = found.parts.get(part).map_or(&[][..], Vec::as_slice);
-            values.iter().map(|value| Cow::Borrowed(&value[..])).collect()
-        }
-        None => {
-            let bare = match &tag.source {
-                Ref::Field(index) => reading.fields.get(*index).and_then(|f| f.value.as_deref()),
-                Ref::Header(index) => reading.headers.get(*index).and_then(|h| h.value.as_deref()),
-                Ref::Document(index, path) => {
-                    let document = scope.room.documents.get(*index).and_then(|cell| cell.get());
-                    let value = document.and_then(|document| walk(document, path));
-                    value.and_then(Value::as_text).map(str::as_bytes)
-                }
-                Ref::Item(path) => {
-                    let value = scope.item.and_then(|item| walk(item, path));
-                    value.and_then(Value::as_text).map(str::as_bytes)
-                }
-                _ => None,
-            };
-            bare.filter(|bare| !bare.is_empty()).map(Cow::Borrowed).into_iter().collect()
-        }
+    let values: Vec<Cow<'s, [u8]>> = if let Some((found, part)) = several {
+        let values = found.parts.get(part).map_or(&[][..], Vec::as_slice);
+        values.iter().map(|value| Cow::Borrowed(&value[..])).collect()
+    } else {
+        let bare = match &tag.source {
+            Ref::Field(index) => reading.fields.get(*index).and_then(|f| f.value.as_deref()),
+            Ref::Header(index) => reading.headers.get(*index).and_then(|h| h.value.as_deref()),
+            Ref::Document(index, path) => {
+                let document = scope.room.documents.get(*index).and_then(|cell| cell.get());
+                let value = document.and_then(|document| walk(document, path));
+                value.and_then(Value::as_text).map(str::as_bytes)
+            }
+            Ref::Item(path) => {
+                let value = scope.item.and_then(|item| walk(item, path));
+                value.and_then(Value::as_text).map(str::as_bytes)
+            }
+            _ => None,
+        };
+        bare.filter(|bare| !bare.is_empty()).map(Cow::Borrowed).into_iter().collect()
     };
     let stepped = |value: Cow<'s, [u8]>| {
         let end = tag.steps.iter().try_fold(value, |value, step| step::apply(step, value));

@@ -49,12 +49,11 @@ pub fn judge(bound: &Bound, inbound: &Inbound<'_>, now: UnixSeconds, canned: &[C
             verdict => return Outcome { verdict, given, unexpected },
         };
         let found = canned.iter().position(|canned| canned.fits(&asked));
-        let answer = match found.and_then(|index| canned.get(index)) {
-            Some(canned) => canned.answer.clone(),
-            None => {
-                unexpected.get_or_insert(format!("{} {}", asked.method, asked.host()));
-                Answer::Unavailable
-            }
+        let answer = if let Some(canned) = found.and_then(|index| canned.get(index)) {
+            canned.answer.clone()
+        } else {
+            unexpected.get_or_insert(format!("{} {}", asked.method, asked.host()));
+            Answer::Unavailable
         };
         given.extend(found);
         answers.push(Answered { name: Arc::clone(&asked.name), answer });

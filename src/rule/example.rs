@@ -174,10 +174,9 @@ fn request(node: &Node, rule: &CompiledRule, problems: &mut Problems) -> Option<
     });
     let has_type = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let media_type: Option<&[u8]> = match plan.body {
-        BodyKind::Form => Some(b"application/x-www-form-urlencoded"),
-        BodyKind::Json => Some(b"application/json"),
         BodyKind::FormOrJson if node.get("form").is_none() => Some(b"application/json"),
-        BodyKind::FormOrJson => Some(b"application/x-www-form-urlencoded"),
+        BodyKind::Form | BodyKind::FormOrJson => Some(b"application/x-www-form-urlencoded"),
+        BodyKind::Json => Some(b"application/json"),
         BodyKind::Any => None,
     };
     if let (false, Some(media_type)) = (has_type, media_type) {

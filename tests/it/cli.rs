@@ -201,7 +201,7 @@ fn what_send_prints_verify_accepts_for_every_example_that_can_be_signed() {
             let (code, out, err) = said(&verified);
             if !example.canned.is_empty() {
                 // Nothing speaks against it, and nobody is asked.
-                let exchange = json(&out)["exchange"].clone();
+                let exchange = json(out)["exchange"].clone();
                 assert_eq!((code, exchange.is_string()), (1, true), "{gateway}: {out}{err}");
                 continue;
             }

@@ -245,7 +245,7 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
     for proof in proofs {
         match proof {
             BoundProof::Basic { proven, .. } | BoundProof::Source { proven, .. } => {
-                add(&proven.key)
+                add(&proven.key);
             }
             BoundProof::Confirm(confirm) => add(&confirm.proven.key),
             BoundProof::HttpSignature(bound) => {
@@ -253,7 +253,9 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
             }
             BoundProof::Jws(bound) => bound.keys.proven().for_each(|proven| add(&proven.key)),
             BoundProof::Token { values, .. } => {
-                values.iter().for_each(|(_, proven)| add(&proven.key));
+                for (_, proven) in values {
+                    add(&proven.key);
+                }
             }
             BoundProof::Decrypt(decrypt) => add(&decrypt.proven.key),
             BoundProof::Tag(tag) => tag.alternatives.iter().for_each(|one| add(&one.proven.key)),

@@ -144,11 +144,25 @@ fn by(tag: &TagProof, params: &[ParamSpec]) -> By {
     let (kind, strength) = match &tag.scheme {
         Scheme::Digest(algorithms) => {
             let all = all_of(algorithms, params);
-            ("digest", least(all.into_iter().map(|one| one.digest_strength()).collect()))
+            (
+                "digest",
+                least(
+                    all.into_iter()
+                        .map(super::super::engine::digest::HashAlgorithm::digest_strength)
+                        .collect(),
+                ),
+            )
         }
         Scheme::Hmac { algorithms, .. } => {
             let all = all_of(algorithms, params);
-            ("hmac", least(all.into_iter().map(|one| one.hmac_strength()).collect()))
+            (
+                "hmac",
+                least(
+                    all.into_iter()
+                        .map(super::super::engine::digest::HashAlgorithm::hmac_strength)
+                        .collect(),
+                ),
+            )
         }
         Scheme::Signature { algorithm, .. } => (algorithm.as_str(), tag.strength(*algorithm)),
     };
