@@ -209,7 +209,7 @@ fn facts_are_patterned(
     let in_parts =
         |place: &Ref| tag.values().into_iter().flat_map(Expr::places).any(|p| p == place);
     for Use { fact, place, expr } in uses {
-        for found in expr.places() {
+        for found in expr.places().into_iter().flat_map(|place| origins(place, plan)) {
             let patterned = match found {
                 Ref::Field(index) => {
                     plan.request.fields.get(*index).is_some_and(|field| field.pattern.is_some())
@@ -232,6 +232,25 @@ fn facts_are_patterned(
             }
         }
     }
+}
+
+/// A place and, where it lies in something packed, the places that this is packed in.
+fn origins<'p>(place: &'p Ref, plan: &'p Plan) -> Vec<&'p Ref> {
+    let mut found = vec![place];
+    let mut at = 0;
+    while let Some(place) = found.get(at).copied() {
+        if let Ref::Document(index, _) = place
+            && let Some(document) = plan.documents.get(*index)
+        {
+            for place in document.from.places() {
+                if !found.contains(&place) {
+                    found.push(place);
+                }
+            }
+        }
+        at += 1;
+    }
+    found
 }
 
 /// What a place of a document, or of the items of a batch, must look like as it is.

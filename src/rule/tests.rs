@@ -326,6 +326,29 @@ fn law_6_an_amount_is_exact_or_refused() {
 }
 
 #[test]
+fn a_currency_that_is_not_named_is_the_next_place_of_its_list() {
+    let text = acme()
+        .replace(
+            "    sign: {}\n",
+            "    cur: { optional: true, pattern: \"[A-Z]{3}\" }\n    sign: {}\n",
+        )
+        .replace("field.state]", "field.state, { place: field.cur, before: \";\", missing: skip }]")
+        .replace("currency: { text: EUR }", "currency: [field.cur, { text: EUR }]");
+    // The example expects EUR and names none.
+    compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let named = text
+        .replace("state: paid", "state: paid, cur: USD")
+        .replace(SIGN, "0bc3ef3fc95eb8bd7fde2a729f3ceedf5aa806e191be7c75a5eeed81c08be895")
+        .replace("value: \"12.50\", currency: EUR", "value: \"12.50\", currency: USD");
+    compile("acme.yaml", &named).unwrap_or_else(|found| panic!("{}", found.render(&named)));
+    check(
+        "currency: { text: EUR }",
+        "currency: [field.note, { text: EUR }]",
+        &["no proof covers `field.note`, which `amount` is taken from"],
+    );
+}
+
+#[test]
 fn law_7_unknown_is_never_money() {
     let text = acme().replace("map: { paid: succeeded }", "map: { done: succeeded }");
     let found = compile("acme.yaml", &text).err().expect("paid is unknown now").render(&text);
@@ -380,48 +403,6 @@ fn a_callback_that_nothing_tells_from_others_is_refused() {
     let text = text.replace("event:", payload);
     let found = compile("acme.yaml", &text).err().expect("no id").render(&text);
     assert!(found.contains("field_missing (event.dedupe)"), "{found}");
-}
-
-#[test]
-fn an_exchange_may_go_elsewhere_for_each_environment() {
-    let one = |environment: &str, host: &str| {
-        format!(
-            "    - only: {{ environment: {environment} }}\n      method: GET\n      url: {{ text: \
-             'https://{host}/ping' }}\n      answer: {{ as: json }}\n"
-        )
-    };
-    let live = one("live", "api.acme.example");
-    let exchanges = format!("exchanges:\n  ping:\n{live}{}", one("test", "sandbox.acme.example"));
-    let text = acme()
-        .replace("guards:", "  - confirm: { by: ping }\nguards:")
-        .replace("event:\n", &format!("{exchanges}event:\n  test: {{ route: true }}\n"))
-        .replace("  dedupe:", "  dedupe: [field.order, ping.at]\n  #");
-    let (head, example) = text.split_once("  - name: paid").expect("an example");
-    let asked = |host: &str| {
-        let url = format!("https://{host}/ping");
-        format!("    exchanges: [{{ url: '{url}', answer: '{{\"at\":1}}' }}]\n    request:")
-    };
-    let live = example.replace("    request:", &asked("api.acme.example"));
-    let test = example
-        .replace("    request:", &asked("sandbox.acme.example"))
-        .replace("params: {", "params: { environment: test,")
-        .replace("credit: true", "credit: false");
-    let both = format!("{head}  - name: live{live}  - name: test{test}");
-    compile("acme.yaml", &both).unwrap_or_else(|problems| panic!("{}", problems.render(&both)));
-    let swapped = both.replace("environment: test,", "environment: live,");
-    let found = compile("acme.yaml", &swapped).err().expect("the other host").render(&swapped);
-    assert!(found.contains("asks what is not among its exchanges"), "{found}");
-}
-
-#[test]
-fn a_handshake_is_no_forgery_and_words_of_an_answer_judge_nothing() {
-    let handshake = "questions:\n  - name: whose address this is\n    request: { method: GET, body: \
-                     any }\n    reply: { template: 'I am ${param.hello}' }\nevent:\n";
-    let text = acme()
-        .replace("params:\n", "params:\n  hello: { type: text }\n")
-        .replace("event:\n", handshake)
-        .replace("params: {", "params: { hello: world,");
-    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
 }
 
 /// Acme's callbacks in batches: each item has a tag of its own.
@@ -533,4 +514,109 @@ fn a_payload_may_be_missing_only_where_the_rule_says_so() {
     let text = BATCH.replace("payload: { from: body, as: json }\n", &optional).replace(from, to);
     let found = compile("acme.yaml", &text).err().expect("it is there").render(&text);
     assert!(found.contains(broken), "{found}");
+}
+
+#[test]
+fn an_exchange_may_go_elsewhere_for_each_environment() {
+    let one = |environment: &str, host: &str| {
+        format!(
+            "    - only: {{ environment: {environment} }}\n      method: GET\n      url: {{ text: \
+             'https://{host}/ping' }}\n      answer: {{ as: json, fields: {{ ping.at: {{}} }} }}\n"
+        )
+    };
+    let live = one("live", "api.acme.example");
+    let exchanges = format!("exchanges:\n  ping:\n{live}{}", one("test", "sandbox.acme.example"));
+    let text = acme()
+        .replace("guards:", "  - confirm: { by: ping }\nguards:")
+        .replace("event:\n", &format!("{exchanges}event:\n  test: {{ route: true }}\n"))
+        .replace("  dedupe:", "  dedupe: [field.order, ping.at]\n  #");
+    let (head, example) = text.split_once("  - name: paid").expect("an example");
+    let asked = |host: &str| {
+        let url = format!("https://{host}/ping");
+        format!("    exchanges: [{{ url: '{url}', answer: '{{\"at\":1}}' }}]\n    request:")
+    };
+    let live = example.replace("    request:", &asked("api.acme.example"));
+    let test = example
+        .replace("    request:", &asked("sandbox.acme.example"))
+        .replace("params: {", "params: { environment: test,")
+        .replace("credit: true", "credit: false");
+    let both = format!("{head}  - name: live{live}  - name: test{test}");
+    compile("acme.yaml", &both).unwrap_or_else(|problems| panic!("{}", problems.render(&both)));
+    let swapped = both.replace("environment: test,", "environment: live,");
+    let found = compile("acme.yaml", &swapped).err().expect("the other host").render(&swapped);
+    assert!(found.contains("asks what is not among its exchanges"), "{found}");
+    let loose = both.replace(", fields: { ping.at: {} }", "");
+    let found = compile("acme.yaml", &loose).err().expect("any answer will do").render(&loose);
+    assert!(found.contains("`live`: `{}` from the gateway (exchange 1)"), "{found}");
+}
+
+#[test]
+fn a_handshake_is_no_forgery_and_words_of_an_answer_judge_nothing() {
+    let handshake = "questions:\n  - name: whose address this is\n    request: { method: GET, body: \
+                     any }\n    reply: { template: 'I am ${param.hello}' }\nevent:\n";
+    let text = acme()
+        .replace("params:\n", "params:\n  hello: { type: text }\n")
+        .replace("event:\n", handshake)
+        .replace("params: {", "params: { hello: world,");
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+}
+
+#[test]
+fn law_4_what_a_fact_is_packed_in_needs_a_pattern_where_boundaries_move() {
+    let set = "over: [{ set: { of: fields, order: bytes } }]\n      ambiguous: because\n      ";
+    let over = "over: [field.shop, { text: \";\" }, field.order, { text: \";\" }, field.sum, { text: \";\" }, field.state]\n      ";
+    let closed = acme().replace("  fields:\n", "  closed: {}\n  fields:\n").replace(over, set);
+    let packed = |note: &str| {
+        let note = format!("    note: {{ {note} }}\nproofs:\n");
+        let text = closed.replace(
+            "    note: { optional: true }\n    sign: {}\nproofs:\n",
+            &format!("    sign: {{}}\n{note}"),
+        );
+        let payload = "payload: { from: field.note, as: json }\nguards:\n";
+        let text = text.replace("guards:\n", payload);
+        let text = text.replace("  dedupe:", "  raw_type: payload.type\n  dedupe:");
+        compile("acme.yaml", &text).err().expect("its example has no note").render(&text)
+    };
+    let wanted = "`payload.type`, which `raw_type` is taken from, may be anything";
+    assert!(packed("optional: true").contains(wanted), "{}", packed("optional: true"));
+    assert!(!packed("pattern: \"[{].*\"").contains("may be anything"));
+}
+
+#[test]
+fn of_several_accounts_one_must_be_ours_and_an_example_of_another_is_refused() {
+    let among = "  - { among: { field.shop: param.shop, field.note: param.notes }, else: \
+                 account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  - { equal: [field.shop, param.shop], else: account_mismatch }\n", "")
+        .replace("shop: { type: text }", "shop: { type: text, pattern: '[a-z]{4}' }")
+        .replace("  secret:", "  notes: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", among);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let unguarded = text.replace(among, "event:\n").replace("guards:\n", "");
+    let unguarded = unguarded.replace("event:\n", "event:\n  transaction_id: param.shop\n");
+    let found = compile("acme.yaml", &unguarded).err().expect("any shop").render(&unguarded);
+    assert!(found.contains("judged with another `shop`"), "{found}");
+}
+
+#[test]
+fn what_is_not_configured_and_not_looked_at_makes_no_account_another() {
+    let sometimes = "  - { among: { field.shop: param.shops }, when: { field.state: refunded }, else: \
+                     account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  secret:", "  shops: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", sometimes);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let configured = text.replace("params: {", "params: { shops: mine,");
+    let found = compile("acme.yaml", &configured).err().expect("not looked at");
+    assert!(found.render(&configured).contains("judged with another `shops`"));
+}
+
+#[test]
+fn a_declared_field_does_not_nest_where_names_are_closed() {
+    let form = "shop: mine, order: \"17\", sum: \"12.50\", state: paid, note: hello,";
+    let nested = form.replace("note:", "\"note[]\":");
+    compiles(form, &nested);
+    let text = acme().replace(form, &nested).replace("  fields:\n", "  closed: {}\n  fields:\n");
+    let found = compile("acme.yaml", &text).err().expect("names are closed").render(&text);
+    assert!(found.contains("was rejected: unexpected_field (form)"), "{found}");
 }

@@ -35,11 +35,21 @@ impl Breeder<'_> {
                     what(&format!("answered with byte {position} changed"))
                 });
             }
-            let half = body.get(..body.len() / 2).unwrap_or_default();
             let shorter = body.split_last().map_or(&[][..], |(_, rest)| rest);
-            for (cut, how) in [(half, "half of it"), (shorter, "its last byte missing")] {
-                self.answer(index, Must::SayWhatIsAnswered, saying(*status, cut), || {
-                    what(&format!("answered with {how}"))
+            self.answer(index, Must::SayWhatIsAnswered, saying(*status, shorter), || {
+                what("answered without the last byte")
+            });
+            let half = body.get(..body.len() / 2).unwrap_or_default();
+            let page = [b"<html>", &body[..], b"</html>"].concat();
+            let mut spoiled =
+                vec![(400, &body[..], "with status 400"), (*status, half, "with half of it")];
+            // Words around a PEM block say nothing (RFC 7468, section 5.2).
+            if !body.starts_with(b"-----BEGIN") {
+                spoiled.push((*status, &page, "with a page around it"));
+            }
+            for (status, body, how) in spoiled {
+                self.answer(index, Must::BeRejected, saying(status, body), || {
+                    what(&format!("answered {how}"))
                 });
             }
             for other in self.example.canned.iter().filter(|other| other.answer != canned.answer) {
@@ -90,7 +100,8 @@ pub(super) fn facts(plan: &Plan) -> Vec<&'static str> {
             found.push("occurred_at");
         }
         let told = |fact: &Option<AmountFact>| {
-            fact.as_ref().is_some_and(|fact| is_answer(&fact.value) || is_answer(&fact.currency))
+            fact.as_ref()
+                .is_some_and(|fact| is_answer(&fact.value) || fact.currency.iter().any(is_answer))
         };
         let Facts { amount, refunded_amount, refunded_of, settlement_amount, fee, .. } = facts;
         for (name, fact) in

@@ -1,7 +1,7 @@
 //! The same bytes under other keys, for another account, at another time.
 
 use crate::engine::Bound;
-use crate::engine::params::{ParamKind, Params};
+use crate::engine::params::{ParamKind, ParamSpec, Params};
 use crate::engine::plan::{
     AmountFact, Check, Expr, Facts, JwsKey, JwsPlan, KeySource, Limit, Outcome, Plan, Proof, Ref,
     Scheme,
@@ -64,7 +64,8 @@ impl Breeder<'_> {
         let documents = self.plan.documents.iter().filter_map(|one| one.closed.as_ref());
         let all = self.plan.request.closed.iter().chain(documents);
         let closed: Vec<usize> = all.filter_map(|closed| closed.param).collect();
-        for &index in self.bound.judges_by().iter().filter(|index| !closed.contains(index)) {
+        let asks = !self.example.canned.is_empty();
+        for index in self.bound.judges_by(asks).filter(|index| !closed.contains(index)) {
             self.key(index);
         }
     }
@@ -72,11 +73,11 @@ impl Breeder<'_> {
     fn key(&mut self, index: usize) {
         let Some(spec) = self.rule.params.get(index) else { return };
         let name = spec.name.as_str();
+        // Not configured, and only looked at where the callback has something to compare.
+        if self.example.params.values(name).is_empty() && self.is_conditional(index) {
+            return;
+        }
         let must = match spec.kind {
-            // Credentials for the gateway, where it is not asked.
-            ParamKind::Secret if self.example.canned.is_empty() && !proves(self.plan, index) => {
-                Must::ChangeNothing
-            }
             ParamKind::PublicKey | ParamKind::Secret | ParamKind::Text => Must::BeRejected,
             ParamKind::Certificate if roots(self.plan).contains(&index) => Must::BeRejected,
             ParamKind::Network if is_source(self.plan, index) => Must::BeRejected,
@@ -146,6 +147,14 @@ impl Breeder<'_> {
         }
     }
 
+    /// Whether a guard looks at it only where some condition holds.
+    fn is_conditional(&self, index: usize) -> bool {
+        self.plan.guards.iter().any(|guard| {
+            let mut places = guard.checked().into_iter().flat_map(Expr::places);
+            guard.when.is_some() && places.any(|place| *place == Ref::Param(index))
+        })
+    }
+
     /// The name of a parameter, and of those beside it of which one must agree.
     fn together(&self, index: usize) -> Vec<&str> {
         let mut all = vec![index];
@@ -171,7 +180,9 @@ impl Breeder<'_> {
             self.complaints.push(format!("`{name}` may be empty"));
         }
         // What somebody would sign who hopes that ours is empty.
-        if let Ok(empty) = Bound::with_empty_secrets(self.rule, &params) {
+        if proves(self.plan, name, &self.rule.params)
+            && let Ok(empty) = Bound::with_empty_secrets(self.rule, &params)
+        {
             let mut request = self.example.request.clone();
             if sign::sign(&empty, &mut request, None).is_ok() {
                 self.attempt(Must::BeRejected, &request, || {
@@ -220,8 +231,11 @@ fn roots(plan: &Plan) -> Vec<usize> {
 }
 
 /// Whether a proof that stands in the request is made with it.
-fn proves(plan: &Plan, index: usize) -> bool {
-    let is = |expr: &Expr| expr.source == Ref::Param(index);
+fn proves(plan: &Plan, name: &str, params: &[ParamSpec]) -> bool {
+    let is = |expr: &Expr| match expr.source {
+        Ref::Param(index) => params.get(index).is_some_and(|spec| spec.name == name),
+        _ => false,
+    };
     let by_tag = plan.proofs.iter().flat_map(coverage::tags).any(|tag| {
         let key = match &tag.scheme {
             Scheme::Hmac { key, .. } | Scheme::Signature { key: KeySource::Param(key), .. } => {
@@ -257,7 +271,8 @@ fn is_currency(plan: &Plan, index: usize) -> bool {
     let of = |facts: &Facts| {
         let Facts { amount, refunded_of, refunded_amount, settlement_amount, fee, .. } = facts;
         let all = [amount, refunded_of, refunded_amount, settlement_amount, fee];
-        let is = |fact: &&AmountFact| fact.currency.source == Ref::Param(index);
+        let is =
+            |fact: &&AmountFact| fact.currency.iter().any(|expr| expr.source == Ref::Param(index));
         all.into_iter().flatten().any(|fact| is(&fact))
     };
     match &plan.event.outcome {

@@ -103,14 +103,15 @@ impl Breeder<'_> {
             let mut doubled = request.clone();
             doubled.headers.push((name.to_owned(), value.clone()));
             self.attempt(Must::BeRejected, &doubled, || format!("`{place}` doubled"));
-            let keys = header.pairs.iter().flat_map(|pairs| &pairs.keys).enumerate();
+            let pairs = header.pairs.iter();
+            let keys = pairs.flat_map(|pairs| pairs.keys.iter().map(move |key| (pairs, key)));
             let whole = self.must(&Ref::Header(index));
             let mut spans: Vec<(usize, usize, Must)> = Vec::new();
             spans.extend(whole.map(|must| (0, value.len(), must)));
-            for (part, key) in keys {
+            for (part, (pairs, key)) in keys.enumerate() {
                 let place = Ref::HeaderPart(index, part);
                 if let (Some(must), Some((from, to))) =
-                    (self.must(&place), part_of(&value, &key.name))
+                    (self.must(&place), part_of(&value, pairs, &key.name))
                 {
                     spans.push((from, to, must));
                 }
