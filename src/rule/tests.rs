@@ -321,7 +321,7 @@ fn law_6_an_amount_is_exact_or_refused() {
     let text = acme().replace("sum: \"12.50\"", "sum: \"12.505\"").replace(SIGN, sign);
     let found = compile("acme.yaml", &text).err().expect("no such amount").render(&text);
     assert!(found.contains("was rejected: field_malformed (field.sum)"), "{found}");
-    check("unit: major", "unit: cents", &["choose one of `major`, `minor`"]);
+    check("unit: major", "unit: cents", &["choose one of `major`, `milli`, `minor`"]);
     check("unit: major }", "unit: minor, codes: any }", &["minor units need ISO 4217 codes"]);
 }
 
