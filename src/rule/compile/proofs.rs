@@ -142,7 +142,11 @@ fn jws(node: &Node, names: &mut Names<'_>) -> Option<JwsPlan> {
 }
 
 fn http_signature(node: &Node, names: &mut Names<'_>) -> Option<HttpSignaturePlan> {
-    let label = node.get("label").and_then(Node::as_text)?.to_owned();
+    let label = node.get("label")?;
+    let label = match label.as_text()? {
+        words if words.starts_with("param.") => names.reference(words, label.place)?,
+        words => literal(words),
+    };
     let mut components = Vec::new();
     for node in node.get("components").map_or(&[][..], Node::items) {
         match node.as_text().and_then(Component::from_word) {
