@@ -39,8 +39,17 @@ pub(super) fn proofs<'n>(
     names: &mut Names<'_>,
 ) -> Option<Vec<(Proof, &'n Node)>> {
     let mut all = Vec::new();
+    let mut opened: Vec<&str> = Vec::new();
     for (kind, node) in root.get("proofs").map_or(&[][..], Node::items).iter().filter_map(kind) {
         if choices.apply(node) {
+            if opened.contains(&kind) {
+                let message =
+                    format!("a second `{kind}`: nobody could tell which of them a place is of");
+                names.problems.add(node.place, message);
+            }
+            if matches!(kind, "decrypt" | "jws") {
+                opened.push(kind);
+            }
             all.push(proof(kind, node, names).map(|proof| (proof, node)));
         }
     }
