@@ -6,6 +6,7 @@
 
 mod answers;
 mod change;
+mod token;
 
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
@@ -70,8 +71,10 @@ pub(crate) fn breed(
     breeder.boundaries(plan);
     breeder.set_boundaries(plan);
     breeder.senders(plan);
+    breeder.tokens(plan);
     breeder.surroundings();
     breeder.times();
+    breeder.ends(plan);
     breeder.keys(rule);
     breeder.answers();
     let Breeder { accepted, tried, .. } = breeder;
