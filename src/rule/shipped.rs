@@ -4,11 +4,15 @@
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
+        ("apple_app_store", include_str!("../../rules/apple_app_store.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
         ("coinbase_commerce", include_str!("../../rules/coinbase_commerce.yaml")),
         ("flutterwave", include_str!("../../rules/flutterwave.yaml")),
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
+        ("google_play", include_str!("../../rules/google_play.yaml")),
+        ("google_pubsub", include_str!("../../rules/google_pubsub.yaml")),
+        ("http_message_signatures", include_str!("../../rules/http_message_signatures.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
