@@ -224,14 +224,18 @@ impl Breeder<'_> {
             let mut doubled = request.clone();
             doubled.headers.push((name.to_owned(), value.clone()));
             self.attempt(Must::BeRejected, &doubled, || format!("`{place}` doubled"));
-            let keys = header.pairs.iter().flat_map(|pairs| &pairs.keys).enumerate();
+            let keys = header
+                .pairs
+                .iter()
+                .flat_map(|pairs| pairs.keys.iter().map(move |key| (pairs, key)))
+                .enumerate();
             let whole = must(covered, &Ref::Header(index));
             let mut spans: Vec<(usize, usize, Must)> = Vec::new();
             spans.extend(whole.map(|must| (0, value.len(), must)));
-            for (part, key) in keys {
+            for (part, (pairs, key)) in keys {
                 let place = Ref::HeaderPart(index, part);
                 if let (Some(must), Some((from, to))) =
-                    (must(covered, &place), part_of(&value, &key.name))
+                    (must(covered, &place), part_of(&value, pairs, &key.name))
                 {
                     spans.push((from, to, must));
                 }
