@@ -14,6 +14,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("google_pubsub", include_str!("../../rules/google_pubsub.yaml")),
         ("http_message_signatures", include_str!("../../rules/http_message_signatures.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
+        ("paddle", include_str!("../../rules/paddle.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
         ("paypal", include_str!("../../rules/paypal.yaml")),
