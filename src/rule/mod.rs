@@ -213,3 +213,12 @@ mod question_tests;
     reason = "a test that cannot go on must say where"
 )]
 mod tests;
+
+#[cfg(test)]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
+mod token_tests;

@@ -4,6 +4,7 @@
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
+        ("apple_app_store", include_str!("../../rules/apple_app_store.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
         ("btcpay", include_str!("../../rules/btcpay.yaml")),
         ("checkout_com", include_str!("../../rules/checkout_com.yaml")),
@@ -14,9 +15,13 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("fondy", include_str!("../../rules/fondy.yaml")),
         ("fortebank", include_str!("../../rules/fortebank.yaml")),
         ("freedom_pay", include_str!("../../rules/freedom_pay.yaml")),
+        ("google_play", include_str!("../../rules/google_play.yaml")),
+        ("google_pubsub", include_str!("../../rules/google_pubsub.yaml")),
+        ("http_message_signatures", include_str!("../../rules/http_message_signatures.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("mercado_pago", include_str!("../../rules/mercado_pago.yaml")),
         ("monobank", include_str!("../../rules/monobank.yaml")),
+        ("paddle", include_str!("../../rules/paddle.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
         ("paypal", include_str!("../../rules/paypal.yaml")),

@@ -128,17 +128,19 @@ impl Breeder<'_> {
                 STRANGERS_KEYS.iter().map(|key| with(&spec.name, (*key).into())).collect()
             }
             ParamKind::Choice(_) | ParamKind::Seconds => Vec::new(),
-            ParamKind::Secret | ParamKind::Text if given.is_empty() => one("other"),
             ParamKind::Secret | ParamKind::Text => {
                 // What the currency is, the operator says; nothing in a message need agree.
                 let most = if is_currency(self.plan, index) { 1 } else { usize::MAX };
                 let changes = |change: usize| {
                     let mut params = self.example.params.clone();
                     for name in self.together(index) {
-                        let given = self.example.params.values(name).iter();
+                        let given = self.example.params.values(name);
                         let changed: Option<Vec<Secret>> =
-                            given.map(|value| changed(value.expose(), change)).collect();
+                            given.iter().map(|value| changed(value.expose(), change)).collect();
                         params.set(name, changed?);
+                    }
+                    if given.is_empty() {
+                        params.set(&*spec.name, vec!["other".into()]);
                     }
                     Some(params)
                 };

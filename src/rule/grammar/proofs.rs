@@ -441,12 +441,17 @@ static HTTP_SIGNATURE: Shape = Shape {
     doc: "A signature over parts of the HTTP message (RFC 9421).",
     exactly_one: false,
     keys: &[
-        Key::required("label", Kind::Text, "Which of the signatures: `sig1`."),
+        Key::required(
+            "label",
+            Kind::Text,
+            "Which of the signatures: `sig1`, or `param.NAME` of a text.",
+        ),
         Key::required(
             "components",
             Kind::NonEmptyList(&Kind::Text),
             "What must be covered at least: `@method`, `@authority`, `@target-uri`, `content-digest` \
-             (then the digest is checked and the body is covered), names of headers.",
+             (then the digest is checked and the body is covered), names of headers. `@target-uri` \
+             is one over `@authority`, `@path` and `@query` too.",
         ),
         Key::required(
             "algorithm",
