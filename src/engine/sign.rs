@@ -37,7 +37,11 @@ impl Bound {
 
     /// Seconds that each signed time may be away.
     pub(crate) fn max_ages(&self) -> Vec<i64> {
-        self.max_ages.iter().flatten().copied().collect()
+        let signatures = self.proofs.iter().filter_map(|proof| match proof {
+            BoundProof::HttpSignature(bound) => bound.max_age,
+            _ => None,
+        });
+        self.max_ages.iter().flatten().copied().chain(signatures).collect()
     }
 
     /// What each proof that stands in the request would have to be.

@@ -4,6 +4,7 @@
 pub fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("adyen", include_str!("../../rules/adyen.yaml")),
+        ("apple_app_store", include_str!("../../rules/apple_app_store.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
         ("authorize_net", include_str!("../../rules/authorize_net.yaml")),
         ("braintree", include_str!("../../rules/braintree.yaml")),
@@ -18,10 +19,14 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("freedom_pay", include_str!("../../rules/freedom_pay.yaml")),
         ("github", include_str!("../../rules/github.yaml")),
         ("gocardless", include_str!("../../rules/gocardless.yaml")),
+        ("google_play", include_str!("../../rules/google_play.yaml")),
+        ("google_pubsub", include_str!("../../rules/google_pubsub.yaml")),
+        ("http_message_signatures", include_str!("../../rules/http_message_signatures.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
         ("mercado_pago", include_str!("../../rules/mercado_pago.yaml")),
         ("mollie", include_str!("../../rules/mollie.yaml")),
         ("monobank", include_str!("../../rules/monobank.yaml")),
+        ("paddle", include_str!("../../rules/paddle.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
         ("payme", include_str!("../../rules/payme.yaml")),
