@@ -27,6 +27,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("rbs", include_str!("../../rules/rbs.yaml")),
         ("revolut", include_str!("../../rules/revolut.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
+        ("sendgrid", include_str!("../../rules/sendgrid.yaml")),
         ("shopify", include_str!("../../rules/shopify.yaml")),
         ("slack", include_str!("../../rules/slack.yaml")),
         ("smartexpay", include_str!("../../rules/smartexpay.yaml")),
