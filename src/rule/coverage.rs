@@ -206,7 +206,12 @@ impl Covered<'_> {
             let pairs: Vec<(&Expr, &Expr)> = match &guard.check {
                 Check::Equal(left, right) => vec![(left, right)],
                 Check::Amounts(sides) => {
-                    vec![(&sides.0.value, &sides.1.value), (&sides.0.currency, &sides.1.currency)]
+                    let mut pairs = vec![(&sides.0.value, &sides.1.value)];
+                    // Of several places nobody knows which one is compared.
+                    if let ([left], [right]) = (&*sides.0.currency, &*sides.1.currency) {
+                        pairs.push((left, right));
+                    }
+                    pairs
                 }
                 Check::Among(_) | Check::Holds(_) => vec![],
             };

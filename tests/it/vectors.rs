@@ -22,7 +22,9 @@ fn run(folder: &Path, wanted: impl Fn(&Vector) -> bool) -> usize {
     let mut passed = 0;
     let mut failures = Vec::new();
     for (gateway, rule) in rules() {
-        let text = std::fs::read_to_string(folder.join(format!("{gateway}.jsonl"))).unwrap();
+        // A gateway may have vectors in one of the folders only.
+        let path = folder.join(format!("{gateway}.jsonl"));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
         for line in text.lines() {
             let vector = Vector::parse(line).unwrap();
             if wanted(&vector) {

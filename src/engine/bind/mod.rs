@@ -9,8 +9,9 @@ use std::sync::Arc;
 use crate::engine::event::Strength;
 use crate::engine::params::{BindError, BindFault, ParamSpec, Params};
 use crate::engine::plan::{Freshness, Limit, Plan, ReplyPlan};
-use crate::engine::proof::{BoundProof, BoundTag};
+use crate::engine::proof::BoundProof;
 use crate::engine::secret::Secret;
+use crate::engine::tag::BoundTag;
 
 use keys::Binder;
 

@@ -40,9 +40,13 @@ impl Breeder<'_> {
                 (given(200, b""), "an empty answer"),
                 (given(200, b"{}"), "`{}`"),
                 (given(200, b"[]"), "`[]`"),
-                (given(200, &page), "a page around the answer"),
                 (given(200, half), "half of the answer"),
+                (given(200, &page), "a page around the answer"),
             ] {
+                // Words around a PEM block say nothing (RFC 7468, section 5.2).
+                if what.starts_with("a page") && body.starts_with(b"-----BEGIN") {
+                    continue;
+                }
                 let mut spoiled = example.canned.clone();
                 if let Some(canned) = spoiled.get_mut(position) {
                     canned.answer = answer;
