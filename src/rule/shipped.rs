@@ -6,6 +6,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("adyen", include_str!("../../rules/adyen.yaml")),
         ("arca", include_str!("../../rules/arca.yaml")),
         ("authorize_net", include_str!("../../rules/authorize_net.yaml")),
+        ("aws_sns", include_str!("../../rules/aws_sns.yaml")),
         ("braintree", include_str!("../../rules/braintree.yaml")),
         ("btcpay", include_str!("../../rules/btcpay.yaml")),
         ("checkout_com", include_str!("../../rules/checkout_com.yaml")),
