@@ -68,7 +68,7 @@ pub struct Bound {
     question_tags: Vec<Option<proof::BoundTag>>,
     strength: Strength,
     keys: Vec<String>,
-    judges_by: Vec<usize>,
+    judges_by: bind::JudgesBy,
 }
 
 impl Bound {

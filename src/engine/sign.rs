@@ -2,6 +2,7 @@
 //! is packed. Nothing of this runs while a request is judged.
 
 use crate::engine::Bound;
+use crate::engine::bind;
 use crate::engine::encoding::Encoding;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::plan::{Expr, Plan, Ref, Step};
@@ -26,9 +27,11 @@ impl Bound {
         &self.plan
     }
 
-    /// Indices of the parameters that a verdict on this route hangs on.
-    pub(crate) fn judges_by(&self) -> &[usize] {
-        &self.judges_by
+    /// Indices of the parameters that a verdict on this route hangs on, where the gateway is asked
+    /// and where it is not.
+    pub(crate) fn judges_by(&self, asked: bool) -> impl Iterator<Item = usize> {
+        let bind::JudgesBy { always, asking } = &self.judges_by;
+        always.iter().chain(asking.iter().filter(move |_| asked)).copied()
     }
 
     /// Seconds that each signed time may be away.

@@ -113,7 +113,8 @@ fn prove(rule: &CompiledRule, examples: &mut [Example], problems: &mut Problems)
     forgeries
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a rule may have this name: lower-case letters, digits and `_`, a letter first.
+pub fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .bytes()

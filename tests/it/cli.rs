@@ -85,8 +85,8 @@ fn check_names_every_problem_of_every_file_with_its_place_and_what_to_do() {
     let (code, _, err) = said(&output);
     assert_eq!(code, 2);
     for wanted in [
-        ":3:1: error: unknown key `titel`",
-        "3 | titel: Stripe\n  | ^^^^^",
+        ":4:1: error: unknown key `titel`",
+        "4 | titel: Stripe\n  | ^^^^^",
         "did you mean `title`?",
         "no such algorithm: `sha265`",
         "no header `stripe-signatur` is declared",
@@ -499,8 +499,8 @@ fn schemas_are_schemas_and_fit_what_we_ship() {
     }
 }
 
-const COMMANDS: [&str; 9] =
-    ["run", "check", "test", "verify", "send", "rules", "schema", "completions", "man"];
+const COMMANDS: [&str; 10] =
+    ["run", "check", "new", "test", "verify", "send", "rules", "schema", "completions", "man"];
 
 #[test]
 fn every_command_explains_itself_with_examples() {

@@ -35,7 +35,7 @@ pub struct Variant {
     /// Indices of the parameters that this plan reads.
     pub needs: Vec<usize>,
     /// Those of them that a verdict hangs on, and not only the words of an answer.
-    pub judges_by: Vec<usize>,
+    pub judges_by: JudgesBy,
     /// The plan.
     pub plan: Arc<Plan>,
     /// What its proofs are worth for what money hangs on.
@@ -64,6 +64,15 @@ impl StrengthPlan {
     }
 }
 
+/// Indices of the parameters that a verdict hangs on.
+#[derive(Clone, Debug, Default)]
+pub struct JudgesBy {
+    /// Whatever the callback says.
+    pub always: Vec<usize>,
+    /// Only where the gateway is asked: they are read by its questions and by nothing else.
+    pub asking: Vec<usize>,
+}
+
 /// The parts of a bound rule; `engine::Bound` wraps them.
 pub(crate) struct Parts {
     pub(crate) plan: Arc<Plan>,
@@ -74,7 +83,7 @@ pub(crate) struct Parts {
     pub(crate) question_tags: Vec<Option<BoundTag>>,
     pub(crate) strength: Strength,
     pub(crate) keys: Vec<String>,
-    pub(crate) judges_by: Vec<usize>,
+    pub(crate) judges_by: JudgesBy,
 }
 
 /// Which secrets are taken.

@@ -6,14 +6,13 @@
 
 mod answers;
 mod change;
+mod keys;
 
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::event::Event;
 use crate::engine::inbound::UnixSeconds;
-use crate::engine::params::{ParamKind, Params};
 use crate::engine::plan::{Order, PartKind, Plan, Proof, Ref};
-use crate::engine::secret::Secret;
 use crate::engine::verdict::Verdict;
 use crate::rule::canned;
 use crate::rule::coverage::{self, Covered};
@@ -26,9 +25,6 @@ use change::{flips, map_form, map_pairs, part_of, set, shifts, swap_case};
 
 /// Forgeries of one example that are named when they are accepted.
 const NAMED_MAX: usize = 8;
-
-/// A public key that no gateway has: RSA, 2048 bits, its private half thrown away.
-const STRANGERS_KEY: &str = include_str!("stranger.pem");
 
 /// What may become of a forgery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -444,67 +440,6 @@ impl Breeder<'_> {
                 (self.example.at.saturating_sub(2 * max_age + 1), "judged too early"),
             ] {
                 self.judge(self.bound, Must::BeRejected, &request, at, || what.to_owned());
-            }
-        }
-    }
-
-    /// Other keys, an empty key, another account.
-    fn keys(&mut self, rule: &CompiledRule) {
-        let request = self.example.request.clone();
-        // Of names that may occur, others may.
-        let Plan { request: wanted, documents, .. } = self.bound.plan();
-        let all =
-            wanted.closed.iter().chain(documents.iter().filter_map(|one| one.closed.as_ref()));
-        let closed: Vec<usize> = all.filter_map(|closed| closed.param).collect();
-        for &index in self.bound.judges_by().iter().filter(|index| !closed.contains(index)) {
-            let Some(spec) = rule.params.get(index) else { continue };
-            let name = spec.name.as_str();
-            let given = self.example.params.values(name);
-            let others: Vec<Secret> = match spec.kind {
-                ParamKind::Secret | ParamKind::Text if given.is_empty() => vec!["other".into()],
-                // In front: where a key is cut to a length, what is appended would be cut off.
-                ParamKind::Secret | ParamKind::Text => {
-                    given.iter().map(|value| Secret::new([b"x", value.expose()].concat())).collect()
-                }
-                ParamKind::PublicKey => vec![STRANGERS_KEY.into()],
-                ParamKind::Certificate
-                | ParamKind::Choice(_)
-                | ParamKind::Network
-                | ParamKind::Seconds
-                | ParamKind::Url => continue,
-            };
-            let mut params = self.example.params.clone();
-            params.set(name, others);
-            // Where one of several lists will do, the others must not.
-            for other in self.bound.plan().listed_with(index) {
-                if let Some(spec) = rule.params.get(other) {
-                    params.set(&spec.name, Vec::new());
-                }
-            }
-            if let Ok(other) = Bound::new(rule, &params) {
-                self.judge(&other, Must::BeRejected, &request, self.example.at, || {
-                    format!("judged with another `{name}`")
-                });
-            }
-            if spec.kind == ParamKind::Secret {
-                self.empty_key(rule, name);
-            }
-        }
-    }
-
-    fn empty_key(&mut self, rule: &CompiledRule, name: &str) {
-        let mut params: Params = self.example.params.clone();
-        params.set(name, vec![Secret::new(Vec::new())]);
-        if Bound::new(rule, &params).is_ok() {
-            self.accepted.push(format!("`{name}` may be empty"));
-        }
-        // What somebody would sign who hopes that ours is empty.
-        if let Ok(empty) = Bound::with_empty_secrets(rule, &params) {
-            let mut request = self.example.request.clone();
-            if sign::sign(&empty, &mut request, None).is_ok() {
-                self.attempt(Must::BeRejected, &request, || {
-                    format!("signed with an empty `{name}`")
-                });
             }
         }
     }
