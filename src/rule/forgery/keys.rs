@@ -58,7 +58,10 @@ impl Breeder<'_> {
         // What somebody would sign who hopes that ours is empty.
         if let Ok(empty) = Bound::with_empty_secrets(rule, &params) {
             let mut request = self.example.request.clone();
-            if sign::sign(&empty, &mut request, None).is_ok() {
+            let mut genuine = request.clone();
+            // A key that signs no callback, as of questions, leaves it genuine when it is empty.
+            let _ = sign::sign(self.bound, &mut genuine, None);
+            if sign::sign(&empty, &mut request, None).is_ok() && request != genuine {
                 self.attempt(Must::BeRejected, &request, || {
                     format!("signed with an empty `{name}`")
                 });
