@@ -14,7 +14,7 @@ use crate::engine::reason::Reject;
 use crate::engine::verdict::Verdict;
 use crate::rule::Rule;
 use crate::rule::example::Example;
-use crate::rule::request::Wire;
+use crate::rule::request::{Request, Wire};
 use crate::rule::sign::{self, SignError};
 
 /// Until a connection stands, and for each read of the answer.
@@ -125,17 +125,22 @@ fn sign_one(rule: &Rule, example: &Example, given: &Params, target: &Target) -> 
     let mut request = example.request.clone();
     sign::readdress(rule.compiled(), &mut request, (&old, &example.params), (&new, &params));
     let now = wall_clock();
+    // Some sign where it goes.
+    let place = |request: &mut Request| {
+        request.path.clone_from(&target.path);
+        let own = target.query.iter().map(|(name, value)| (name.clone(), value.clone()));
+        request.query = own.chain(std::mem::take(&mut request.query)).collect();
+    };
+    place(&mut request);
     match sign::sign(&new, &mut request, Some(now)) {
         Ok(()) => {}
         // Under its own parameters an example is genuine as it stands, if it is not dated.
         Err(SignError::OnlyTheGateway) if given.names().next().is_none() => {
             request.clone_from(&example.request);
+            place(&mut request);
         }
         Err(error) => return Err(error.into()),
     }
-    request.path.clone_from(&target.path);
-    let own = target.query.iter().map(|(name, value)| (name.clone(), value.clone()));
-    request.query = own.chain(request.query).collect();
     let wire = request.encode();
     // Signed is not yet fit: under other parameters the signature may belong somewhere else.
     match wire.with(|inbound| new.judge(inbound, now, &[])) {

@@ -91,7 +91,7 @@ fn the_series_of_a_removed_route_vanish() {
     assert!(!text.contains("route=\"old\""), "{text}");
     assert!(!text.contains("key=\"a.0\""), "{text}");
     assert!(text.contains("route=\"none\""), "{text}");
-    assert_eq!(text.matches("route=\"kept\"").count(), 3, "{text}");
+    assert_eq!(text.matches("route=\"kept\"").count(), 4, "{text}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::engine::plan::{
 use crate::engine::secret::Secret;
 use crate::rule::coverage;
 use crate::rule::forgery::{Breeder, Must, Trial};
+use crate::rule::request::Request;
 use crate::rule::sign;
 
 /// Public keys that no gateway has: their private halves were thrown away. One of each kind.
@@ -186,7 +187,12 @@ impl Breeder<'_> {
             && let Ok(empty) = Bound::with_empty_secrets(self.rule, &params)
         {
             let mut request = self.example.request.clone();
-            if sign::sign(&empty, &mut request, None).is_ok() {
+            let mut real = request.clone();
+            // A key that signs no callback, as of questions, leaves it genuine when it is empty.
+            let mut is_genuine = |forged: &Request| {
+                sign::sign(self.bound, &mut real, None).is_ok() && real == *forged
+            };
+            if sign::sign(&empty, &mut request, None).is_ok() && !is_genuine(&request) {
                 self.attempt(Must::BeRejected, &request, || {
                     format!("signed with an empty `{name}`")
                 });
