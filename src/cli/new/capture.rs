@@ -134,7 +134,9 @@ impl Capture {
                 (Ok(name), Ok(value)) if self.field(&name, &value, true) => {
                     self.query.push((name, value));
                 }
-                _ => self.remarks.push("a field of the query is left out: it comes twice, or is not UTF-8"),
+                _ => self
+                    .remarks
+                    .push("a field of the query is left out: it comes twice, or is not UTF-8"),
             }
         }
     }
@@ -147,7 +149,9 @@ impl Capture {
         }
         if self.body != "form" {
             let ends = body.ends_with(b"\n");
-            self.remarks.extend(ends.then_some("did the body end with this line break, or did an editor add it?"));
+            self.remarks.extend(
+                ends.then_some("did the body end with this line break, or did an editor add it?"),
+            );
             return;
         }
         let found = pairs(body).unwrap_or_default();

@@ -187,7 +187,10 @@ fn what_an_example_cannot_hold_is_said() {
     says(&text, &["the body is left out: it is not UTF-8", "request: {}"]);
     // What an editor has added.
     says(&of_form("a=1&b=2\r\n"), &["body: form", "        b: \"2\"\n"]);
-    says(&of_json("", "{}\n"), &["body: json", "did the body end with this line break", "body: |\n        {}\n"]);
+    says(
+        &of_json("", "{}\n"),
+        &["body: json", "did the body end with this line break", "body: |\n        {}\n"],
+    );
     // An example has each name once; its own bytes say more.
     says(&of_form("a=1&a=2"), &["    a: {}\n", "body: \"a=1&a=2\""]);
 }
