@@ -213,7 +213,13 @@ fn raw<'s>(wanted: &'s Raw, scope: Scope<'s>) -> Result<String, Reject> {
     match wanted {
         Raw::Document(index) => {
             let document = scope.room.documents.get(*index).and_then(std::cell::OnceCell::get);
-            json.write_value(document.unwrap_or(&Value::Null));
+            if let Some(document) = document {
+                json.write_value(document);
+            } else {
+                // It may be missing, and what is shown is an object.
+                json.open();
+                json.close();
+            }
         }
         Raw::Item => json.write_value(scope.item.unwrap_or(&Value::Null)),
         Raw::Places(places) => {

@@ -61,6 +61,7 @@ impl TokenKeys {
 /// A signature over the message, its keys at hand.
 pub(crate) struct BoundHttpSignature {
     pub(crate) plan: HttpSignaturePlan,
+    pub(crate) label: String,
     pub(crate) origin: Origin,
     pub(crate) max_age: Option<i64>,
     pub(crate) keys: Vec<(Verifier, Proven)>,
@@ -151,7 +152,7 @@ pub(crate) fn check_http_signature(
 ) -> Result<Proven, Reject> {
     let reject = |reason| Reject::new(reason, "header.signature");
     let inbound = &scope.reading.inbound;
-    let read = HttpSignature::read(inbound, &bound.origin, &bound.plan.label);
+    let read = HttpSignature::read(inbound, &bound.origin, &bound.label);
     let signature = read.map_err(|error| match error {
         HttpSignatureError::LabelMissing => reject(Reason::SignatureMissing),
         HttpSignatureError::ComponentMissing => reject(Reason::FieldMissing),
@@ -161,7 +162,7 @@ pub(crate) fn check_http_signature(
         | HttpSignatureError::TooLong => reject(Reason::SignatureMalformed),
     })?;
     let wanted = &bound.plan.components;
-    if !wanted.iter().all(|component| signature.components.contains(component)) {
+    if !wanted.iter().all(|component| component.is_within(&signature.components)) {
         // It is a signature, but not one over what counts.
         return Err(reject(Reason::SignatureMissing));
     }
@@ -178,8 +179,7 @@ pub(crate) fn check_http_signature(
         .find(|(verifier, _)| verifier.verifies(&signature.base, &signature.signature));
     let (_, proven) = right.ok_or_else(|| reject(Reason::SignatureMismatch))?;
     if wanted.iter().any(is_digest) {
-        let line = inbound.header_lines("content-digest").next().unwrap_or_default();
-        if http_signature::content_digest_matches(line, inbound.body) != Some(true) {
+        if http_signature::content_digest_matches(inbound) != Some(true) {
             return Err(Reject::new(Reason::SignatureMismatch, "header.content-digest"));
         }
     }

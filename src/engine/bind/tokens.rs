@@ -7,7 +7,7 @@ use crate::engine::event::Strength;
 use crate::engine::http_signature::Origin;
 use crate::engine::jws;
 use crate::engine::params::BindError;
-use crate::engine::plan::{HttpSignaturePlan, JwsKey, JwsPlan};
+use crate::engine::plan::{HttpSignaturePlan, JwsKey, JwsPlan, Ref};
 use crate::engine::secret::Secret;
 use crate::engine::signature::PublicKey;
 use crate::engine::token::{BoundHttpSignature, BoundJws, TokenKeys, Verifier};
@@ -59,6 +59,11 @@ impl Binder<'_> {
         let origin = text(plan.origin).and_then(Origin::parse).ok_or_else(|| {
             self.error(plan.origin, "expected scheme and host: https://pay.example.com".to_owned())
         })?;
+        let label = match &plan.label.source {
+            Ref::Literal(words) => words.clone(),
+            Ref::Param(index) => text(*index).unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
         let max_age = plan.max_age.and_then(|index| text(index)?.parse().ok());
         let mut keys = Vec::new();
         for (name, key) in self.keys(&plan.key)? {
@@ -75,6 +80,6 @@ impl Binder<'_> {
             };
             keys.push((verifier, proven(kind, name, Strength::Strong)));
         }
-        Ok(BoundHttpSignature { plan: plan.clone(), origin, max_age, keys })
+        Ok(BoundHttpSignature { plan: plan.clone(), label, origin, max_age, keys })
     }
 }

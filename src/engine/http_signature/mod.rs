@@ -117,6 +117,16 @@ impl Component {
         })
     }
 
+    /// Whether a signature over these is one over this too: an address covers its parts.
+    pub fn is_within(&self, covered: &[Self]) -> bool {
+        let wholes: &[Self] = match self {
+            Self::Authority | Self::RequestTarget | Self::Scheme => &[Self::TargetUri],
+            Self::Path | Self::Query => &[Self::RequestTarget, Self::TargetUri],
+            Self::Field(_) | Self::Method | Self::QueryParam(_) | Self::TargetUri => &[],
+        };
+        covered.contains(self) || wholes.iter().any(|whole| covered.contains(whole))
+    }
+
     /// `sf`, `bs`, `key`, `req` and `tr` are not supported, nor is anything that is not known.
     fn of(item: &Item) -> Result<Self, HttpSignatureError> {
         let Bare::Text(name) = &item.bare else { return Err(HttpSignatureError::Malformed) };
@@ -350,10 +360,11 @@ fn percent_encode(decoded: &[u8]) -> Result<String, HttpSignatureError> {
 }
 
 /// Whether a body has the digests of its `Content-Digest` (RFC 9530 §2): every one of SHA-256 and
-/// SHA-512 that is listed. `None`: neither is, and nothing is said about the body. What is no such
-/// field matches no body. Several lines are joined with `, ` by the caller.
-pub fn content_digest_matches(header: &[u8], body: &[u8]) -> Option<bool> {
-    let Ok(members) = structured::dictionary(std::iter::once(header)) else { return Some(false) };
+/// SHA-512 that is listed, in one line or several. `None`: neither is, and nothing is said about the
+/// body. What is no such field matches no body.
+pub fn content_digest_matches(inbound: &Inbound<'_>) -> Option<bool> {
+    let lines = inbound.header_lines("content-digest");
+    let Ok(members) = structured::dictionary(lines) else { return Some(false) };
     let mut known = members.iter().filter_map(|(key, value)| {
         let algorithm = match key.as_str() {
             "sha-256" => HashAlgorithm::Sha256,
@@ -363,7 +374,7 @@ pub fn content_digest_matches(header: &[u8], body: &[u8]) -> Option<bool> {
         let MemberValue::Item(Item { bare: Bare::Bytes(found), .. }) = value else {
             return Some(false);
         };
-        Some(digest(algorithm, |feed| feed.feed(body)).bytes() == found.as_slice())
+        Some(digest(algorithm, |feed| feed.feed(inbound.body)).bytes() == found.as_slice())
     });
     let first = known.next()?;
     Some(first && known.all(|matches| matches))

@@ -559,10 +559,63 @@ fn a_content_digest_is_one_of_the_body() {
         ("", None),
     ];
     for (header, want) in cases {
-        assert_eq!(content_digest_matches(header.as_bytes(), BODY), want, "{header}");
+        assert_eq!(digests(&[header.as_bytes()], BODY), want, "{header}");
     }
-    assert_eq!(content_digest_matches(both.as_bytes(), b"{\"hello\": \"World\"}"), Some(false));
-    assert_eq!(content_digest_matches(b"\xff", BODY), Some(false));
+    assert_eq!(digests(&[both.as_bytes()], b"{\"hello\": \"World\"}"), Some(false));
+    assert_eq!(digests(&[b"\xff"], BODY), Some(false));
+}
+
+/// Whoever carries a request may put a field into one line or into several.
+#[test]
+fn every_line_of_a_content_digest_counts() {
+    let sha256 = b"sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:".as_slice();
+    let other = b"sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:".as_slice();
+    let cases: [(&[&[u8]], Option<bool>); 6] = [
+        (&[sha256, CONTENT_DIGEST.as_bytes()], Some(true)),
+        (&[b"md5=:AAAA:", sha256], Some(true)),
+        (&[CONTENT_DIGEST.as_bytes(), other], Some(false)),
+        (&[sha256, sha256], Some(false)),
+        (&[sha256, b"x=\""], Some(false)),
+        (&[], None),
+    ];
+    for (lines, want) in cases {
+        assert_eq!(digests(lines, BODY), want, "{lines:?}");
+    }
+}
+
+/// Whether a body has the digests of these lines.
+fn digests(lines: &[&[u8]], body: &[u8]) -> Option<bool> {
+    let headers: Vec<(&str, &[u8])> = lines.iter().map(|line| ("Content-Digest", *line)).collect();
+    let headers = headers.as_slice();
+    content_digest_matches(&Inbound {
+        method: "POST",
+        target: "/",
+        headers,
+        body,
+        remote_addr: None,
+    })
+}
+
+#[test]
+fn an_address_covers_its_parts_and_no_part_the_address() {
+    use Component::{Authority, Method, Path, Query, RequestTarget, Scheme, TargetUri};
+    for part in [Authority, Path, Query, RequestTarget, Scheme, TargetUri] {
+        assert!(part.is_within(&[Method, TargetUri]), "{part:?}");
+        assert!(part.is_within(std::slice::from_ref(&part)), "{part:?}");
+    }
+    for part in [Path, Query] {
+        assert!(part.is_within(&[RequestTarget]), "{part:?}");
+    }
+    for part in [Authority, Scheme, TargetUri] {
+        assert!(!part.is_within(&[RequestTarget]), "{part:?}");
+    }
+    let parts = [Authority, Path, Query, Scheme];
+    assert!(!TargetUri.is_within(&parts) && !RequestTarget.is_within(&parts));
+    for other in
+        [Method, Component::Field("host".to_owned()), Component::QueryParam("a".to_owned())]
+    {
+        assert!(!other.is_within(&[TargetUri, RequestTarget]), "{other:?}");
+    }
 }
 
 proptest! {
@@ -602,7 +655,7 @@ proptest! {
         let as_signature: [(&str, &[u8]); 2] = [("signature-input", &value), ("signature", &value)];
         let inbound = Inbound { headers: &as_signature, ..inbound };
         prop_assert!(HttpSignature::read(&inbound, &origin, "sig").is_err());
-        if content_digest_matches(&value, b"") == Some(true) {
+        if digests(&[&value], b"") == Some(true) {
             prop_assert!(value.starts_with(b"sha-"));
         }
     }

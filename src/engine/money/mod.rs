@@ -15,11 +15,16 @@ pub const DECIMALS_MAX: usize = 18;
 /// Characters of a currency code.
 pub const CODE_MAX: usize = 16;
 
+/// Decimals of a thousandth.
+const MILLI_DECIMALS: usize = 3;
+
 /// What an amount counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unit {
     /// `100.10`: hryvnias.
     Major,
+    /// `100100`: thousandths of a hryvnia, whatever decimals it has (Apple).
+    Milli,
     /// `10010`: kopiykas.
     Minor,
 }
@@ -46,7 +51,7 @@ pub struct Decimals {
 /// How a gateway writes one amount.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MoneyRule {
-    /// Major or minor.
+    /// Major, milli or minor.
     pub unit: Unit,
     /// With or without exponents.
     pub notation: Notation,
@@ -80,7 +85,7 @@ pub fn amount(text: &str, currency: &str, how: &MoneyRule) -> Result<Amount, Mon
     }
     let Some(iso) = iso(currency) else {
         // Nobody says how many minor units a foreign unit has.
-        if currency.is_empty() || !how.foreign_codes || how.unit == Unit::Minor {
+        if currency.is_empty() || !how.foreign_codes || how.unit != Unit::Major {
             return Err(MoneyError::Currency);
         }
         return Ok(Amount { value: join(&whole, &fraction), currency: currency.to_owned() });
@@ -88,8 +93,15 @@ pub fn amount(text: &str, currency: &str, how: &MoneyRule) -> Result<Amount, Mon
     let decimals = how.decimals.of(iso).ok_or(MoneyError::Currency)?;
     let value = match how.unit {
         Unit::Major => join(&whole, &fit(&fraction, decimals)?),
-        Unit::Minor if fraction.is_empty() => from_minor(&whole, decimals),
-        Unit::Minor => return Err(MoneyError::Malformed),
+        Unit::Milli | Unit::Minor if !fraction.is_empty() => return Err(MoneyError::Malformed),
+        Unit::Minor => {
+            let (whole, fraction) = shifted(&whole, decimals);
+            join(&whole, &fraction)
+        }
+        Unit::Milli => {
+            let (whole, fraction) = shifted(&whole, MILLI_DECIMALS);
+            join(&whole, &fit(&fraction, decimals)?)
+        }
     };
     Ok(Amount { value, currency: iso.code().to_owned() })
 }
@@ -207,11 +219,12 @@ fn fit(fraction: &str, decimals: usize) -> Result<Cow<'_, str>, MoneyError> {
     }
 }
 
-fn from_minor(units: &str, decimals: usize) -> String {
+/// The digits with a point before the last `decimals` of them.
+fn shifted(units: &str, decimals: usize) -> (String, String) {
     // At least one digit before the point.
-    let padded = format!("{units:0>width$}", width = decimals + 1);
-    let (whole, fraction) = padded.split_at(padded.len() - decimals);
-    join(whole, fraction)
+    let mut whole = format!("{units:0>width$}", width = decimals + 1);
+    let fraction = whole.split_off(whole.len() - decimals);
+    (whole, fraction)
 }
 
 fn join(whole: &str, fraction: &str) -> String {

@@ -50,6 +50,29 @@ fn major_units_get_the_decimals_of_their_currency_and_are_never_rounded() {
 }
 
 #[test]
+fn thousandths_get_the_decimals_of_their_currency_and_are_never_rounded() {
+    let cases = [
+        ("1990", "USD", Ok("1.99 USD")),
+        ("12990", "usd", Ok("12.99 USD")),
+        ("0", "USD", Ok("0.00 USD")),
+        ("10", "USD", Ok("0.01 USD")),
+        ("120000", "JPY", Ok("120 JPY")),
+        ("1234", "KWD", Ok("1.234 KWD")),
+        ("1234", "CLF", Ok("1.2340 CLF")),
+        ("1995", "USD", Err(TooPrecise)),
+        ("1", "USD", Err(TooPrecise)),
+        ("120500", "JPY", Err(TooPrecise)),
+        ("1990.0", "USD", Err(Malformed)),
+    ];
+    for (text, currency, expected) in cases {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(read(text, currency, &rule(Unit::Milli)), expected, "{text} {currency}");
+    }
+    let foreign = MoneyRule { foreign_codes: true, ..rule(Unit::Milli) };
+    assert_eq!(read("1990", "WMZ", &foreign), Err(NoCurrency));
+}
+
+#[test]
 fn what_is_no_amount_is_refused() {
     let ten_to_the_40 = format!("1{}", "0".repeat(40));
     let cases = [
@@ -96,7 +119,7 @@ fn what_is_no_amount_is_refused() {
         &ten_to_the_40,
     ];
     for text in cases {
-        for unit in [Unit::Major, Unit::Minor] {
+        for unit in [Unit::Major, Unit::Milli, Unit::Minor] {
             assert_eq!(read(text, "UAH", &rule(unit)), Err(Malformed), "{text:?}");
         }
     }

@@ -98,8 +98,8 @@ pub enum JwsKey {
 /// A signature over parts of the HTTP message.
 #[derive(Clone, Debug)]
 pub struct HttpSignaturePlan {
-    /// Which of the signatures.
-    pub label: String,
+    /// Which of the signatures: words, or a parameter.
+    pub label: Expr,
     /// What must be covered, at least. `content-digest` among them covers the body.
     pub components: Vec<Component>,
     /// The one algorithm; `None`: HMAC with SHA-256.

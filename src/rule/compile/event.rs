@@ -124,8 +124,8 @@ impl EventCompiler<'_, '_> {
             order_id,
             transaction_id,
             amount,
-            refunded_amount,
             refunded_of,
+            refunded_amount,
             settlement_amount,
             fee,
             occurred_at,
@@ -148,14 +148,18 @@ impl EventCompiler<'_, '_> {
         let value = node.get("value").and_then(|value| self.used(fact, value));
         let currency = self.text_fact(fact, node.get("currency"));
         let word = |key| node.get(key).and_then(Node::as_text);
-        let unit = if word("unit") == Some("minor") { Unit::Minor } else { Unit::Major };
+        let unit = match word("unit") {
+            Some("milli") => Unit::Milli,
+            Some("minor") => Unit::Minor,
+            _ => Unit::Major,
+        };
         let notation = match word("notation") {
             Some("javascript") => Notation::JavaScript,
             _ => Notation::Plain,
         };
         let foreign_codes = word("codes") == Some("any");
-        if foreign_codes && unit == Unit::Minor {
-            let message = "minor units need ISO 4217 codes: of others nobody knows the decimals";
+        if foreign_codes && unit != Unit::Major {
+            let message = "thousandths and minor units need ISO 4217 codes: of others nobody knows the decimals";
             self.names.problems.add(node.place, message);
         }
         let decimals = node.get("decimals").map_or_else(|| self.decimals.clone(), decimals);

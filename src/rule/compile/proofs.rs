@@ -39,8 +39,17 @@ pub(super) fn proofs<'n>(
     names: &mut Names<'_>,
 ) -> Option<Vec<(Proof, &'n Node)>> {
     let mut all = Vec::new();
+    let mut opened: Vec<&str> = Vec::new();
     for (kind, node) in root.get("proofs").map_or(&[][..], Node::items).iter().filter_map(kind) {
         if choices.apply(node) {
+            if opened.contains(&kind) {
+                let message =
+                    format!("a second `{kind}`: nobody could tell which of them a place is of");
+                names.problems.add(node.place, message);
+            }
+            if matches!(kind, "decrypt" | "jws") {
+                opened.push(kind);
+            }
             all.push(proof(kind, node, names).map(|proof| (proof, node)));
         }
     }
@@ -142,7 +151,11 @@ fn jws(node: &Node, names: &mut Names<'_>) -> Option<JwsPlan> {
 }
 
 fn http_signature(node: &Node, names: &mut Names<'_>) -> Option<HttpSignaturePlan> {
-    let label = node.get("label").and_then(Node::as_text)?.to_owned();
+    let label = node.get("label")?;
+    let label = match label.as_text()? {
+        words if words.starts_with("param.") => names.reference(words, label.place)?,
+        words => literal(words),
+    };
     let mut components = Vec::new();
     for node in node.get("components").map_or(&[][..], Node::items) {
         match node.as_text().and_then(Component::from_word) {

@@ -1,5 +1,6 @@
 //! Small changes of requests, of which forgeries are made.
 
+use crate::engine::plan;
 use crate::rule::request::{Body, Request};
 
 /// Bytes of one value that are changed one by one; of longer values as many, evenly spread.
@@ -40,12 +41,14 @@ pub(super) fn map_pairs(request: &Request, change: impl Fn(&mut Pairs)) -> Reque
 }
 
 /// Where the value of a key of pairs stands in a header value.
-pub(super) fn part_of(value: &[u8], key: &str) -> Option<(usize, usize)> {
-    let prefix = format!("{key}=");
+pub(super) fn part_of(value: &[u8], pairs: &plan::Pairs, key: &str) -> Option<(usize, usize)> {
+    let prefix = [key.as_bytes(), &[pairs.equals]].concat();
     let mut from = 0;
-    for pair in value.split(|&byte| byte == b',') {
-        if pair.starts_with(prefix.as_bytes()) {
-            return Some((from + prefix.len(), from + pair.len()));
+    for pair in value.split(|&byte| byte == pairs.separator) {
+        let bare = if pairs.trim { pair.trim_ascii_start() } else { pair };
+        if bare.starts_with(&prefix) {
+            let start = from + pair.len() - bare.len();
+            return Some((start + prefix.len(), start + bare.len()));
         }
         from += pair.len() + 1;
     }
@@ -64,4 +67,34 @@ pub(super) fn shifts(a: &[u8], b: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
 
 pub(super) fn swap_case(c: char) -> char {
     if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::{PairKey, Pairs};
+
+    #[test]
+    fn the_value_of_a_key_is_found_as_the_rule_takes_it_apart() {
+        let key = |name: &str| PairKey { name: name.to_owned(), many: false, pattern: None };
+        let pairs = |separator, equals, trim| Pairs {
+            separator,
+            equals,
+            trim,
+            keys: vec![key("ts"), key("h1")],
+        };
+        let cases: [(&str, Pairs, &str, Option<&str>); 6] = [
+            ("t=1,v1=ab", pairs(b',', b'=', false), "v1", Some("ab")),
+            ("ts=17;h1=ab;h1=cd", pairs(b';', b'=', false), "ts", Some("17")),
+            ("ts=17;h1=ab;h1=cd", pairs(b';', b'=', false), "h1", Some("ab")),
+            ("ts=1, h1=ab", pairs(b',', b'=', true), "h1", Some("ab")),
+            ("ts=1, h1=ab", pairs(b',', b'=', false), "h1", None),
+            ("ts:1|h1:ab", pairs(b'|', b':', false), "h1", Some("ab")),
+        ];
+        for (value, pairs, key, want) in cases {
+            let found = part_of(value.as_bytes(), &pairs, key);
+            let found = found.and_then(|(from, to)| value.get(from..to));
+            assert_eq!(found, want, "{value} {key}");
+        }
+    }
 }

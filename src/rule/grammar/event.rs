@@ -148,7 +148,11 @@ pub(in crate::rule::grammar) static AMOUNT: Shape = Shape {
         ),
         Key::required(
             "unit",
-            Kind::Choice(&[("major", "12.34"), ("minor", "1234, in the currency's smallest unit")]),
+            Kind::Choice(&[
+                ("major", "12.34"),
+                ("milli", "12340, in thousandths, whatever the currency's smallest unit is"),
+                ("minor", "1234, in the currency's smallest unit"),
+            ]),
             "What the value counts.",
         ),
         Key::optional("decimals", DECIMALS, "As `event.decimals`, for this amount."),
