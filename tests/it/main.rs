@@ -24,6 +24,8 @@ mod edge_observe;
 mod edge_reload;
 mod editor;
 mod exchange;
+mod manual;
+mod manual_reference;
 mod new;
 mod nginx;
 mod observe;

@@ -24,6 +24,8 @@ pub(super) struct Place {
     pub(super) reference: String,
     /// The last name in it.
     pub(super) name: String,
+    /// The name before that.
+    pub(super) parent: String,
     pub(super) value: String,
     /// Names in it; of two of the same name the upper one counts.
     pub(super) depth: usize,
@@ -323,10 +325,11 @@ impl Capture {
             }
         }
         // What an element of XML holds beside attributes is what the element is named after.
-        let named = path.iter().rev().find(|name| !["[0]", xml::TEXT].contains(name));
-        let name = named.copied().unwrap_or_default();
-        let (name, value) = (name.to_owned(), value.to_owned());
-        self.places.push(Place { kind, reference, name, value, depth: path.len(), is_bool });
+        let mut named = path.iter().rev().filter(|name| !["[0]", xml::TEXT].contains(name));
+        let mut next = || named.next().copied().unwrap_or_default().to_owned();
+        let (name, parent) = (next(), next());
+        let (value, depth) = (value.to_owned(), path.len());
+        self.places.push(Place { kind, reference, name, parent, value, depth, is_bool });
     }
 }
 

@@ -38,12 +38,12 @@ const ACCOUNT: &[&str] = &[
     "terminal",
 ];
 const AMOUNT: &[&str] = &[
-    "amount",
-    "sum",
-    "outsum",
+    "paymentamount",
     "totalamount",
     "amounttotal",
-    "paymentamount",
+    "amount",
+    "outsum",
+    "sum",
     "mcgross",
     "total",
     "value",
@@ -145,7 +145,13 @@ fn take<'c>(left: &mut Vec<&'c Place>, names: &[&str], whole: bool) -> Option<&'
     for name in names {
         let is = |place: &Place| {
             let found = look::plain(&place.name);
-            if whole { found == *name } else { name.len() >= WITHIN_MIN && found.ends_with(name) }
+            // `order: { id: … }` is `order_id` as well.
+            let within = look::plain(&place.parent) + &found;
+            if whole {
+                found == *name || within == *name
+            } else {
+                name.len() >= WITHIN_MIN && found.ends_with(name)
+            }
         };
         let found = left.iter().enumerate().filter(|(_, place)| is(place));
         if let Some((at, _)) = found.min_by_key(|(_, place)| place.depth) {

@@ -353,3 +353,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_signature_of_every_shipped_gateway_is_found() {
+    let mut found = 0;
+    for (gateway, text) in rule::shipped() {
+        let Ok(rule) = rule::compile(gateway, text) else { panic!("{gateway}") };
+        let Some(example) = rule.accepted_examples().next() else { continue };
+        let Ok(bound) = rule.bind(&example.params) else { panic!("{gateway}") };
+        let tags: Vec<&str> = bound
+            .plan()
+            .proofs
+            .iter()
+            .flat_map(rule::coverage::tags)
+            .filter_map(|tag| tag.tag.text.split(['.', ' ']).next_back())
+            .collect();
+        if tags.is_empty() {
+            continue;
+        }
+        let wire = example.request.encode();
+        let message = Message {
+            method: wire.method().to_owned(),
+            target: wire.target().to_owned(),
+            headers: wire.headers().to_vec(),
+            body: wire.body().to_vec(),
+        };
+        let text = start("acme", &message).unwrap();
+        let guessed = text.lines().filter(|line| line.trim_start().starts_with("tag:"));
+        let right = |line: &str| tags.iter().any(|tag| line.contains(tag));
+        assert!(
+            guessed.map(str::to_owned).any(|line| right(&line)),
+            "{gateway}: {tags:?}:\n{text}"
+        );
+        found += 1;
+    }
+    assert!(found >= 3, "{found}");
+}
