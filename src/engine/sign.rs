@@ -6,11 +6,12 @@ use crate::engine::bind;
 use crate::engine::encoding::Encoding;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::plan::{Expr, Plan, Ref, Step};
-use crate::engine::proof::{BoundProof, BoundTag};
+use crate::engine::proof::BoundProof;
 use crate::engine::reason::Reject;
 use crate::engine::request;
 use crate::engine::scope::{Room, Scope};
 use crate::engine::step;
+use crate::engine::tag::BoundTag;
 
 /// A place of a request and what belongs there.
 pub(crate) enum Signed {

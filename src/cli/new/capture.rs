@@ -85,8 +85,8 @@ pub(super) struct Capture {
     pub(super) form: Vec<(String, String)>,
     /// Any other body, if it is text.
     pub(super) raw: String,
-    /// What an example cannot hold.
-    pub(super) lost: Vec<&'static str>,
+    /// What the author must know about the example.
+    pub(super) remarks: Vec<&'static str>,
 }
 
 impl Capture {
@@ -96,6 +96,10 @@ impl Capture {
             bail!("a rule reads GET, POST and PUT, not `{}`", method.escape_debug());
         };
         let content_type = header(headers, "content-type").unwrap_or_default();
+        // An editor ends the last line; no writer of forms does.
+        let unended = body.trim_ascii_end();
+        let is_form = body_kind(method, &content_type, unended) == "form";
+        let body: &[u8] = if is_form { unended } else { body };
         let body_kind = body_kind(method, &content_type, body);
         let query = target.split_once('?').map_or("", |(_, query)| query);
         let mut capture = Self {
@@ -111,7 +115,7 @@ impl Capture {
             query: Vec::new(),
             form: Vec::new(),
             raw: String::new(),
-            lost: Vec::new(),
+            remarks: Vec::new(),
         };
         capture.query(query);
         capture.body(body, &content_type);
@@ -122,7 +126,7 @@ impl Capture {
 
     fn query(&mut self, query: &str) {
         let Ok(pairs) = pairs(query.as_bytes()) else {
-            self.lost.push("the query: it is malformed");
+            self.remarks.push("the query is left out: it is malformed");
             return;
         };
         for (name, value) in pairs {
@@ -130,7 +134,9 @@ impl Capture {
                 (Ok(name), Ok(value)) if self.field(&name, &value, true) => {
                     self.query.push((name, value));
                 }
-                _ => self.lost.push("a field of the query: it comes twice, or is not UTF-8"),
+                _ => self
+                    .remarks
+                    .push("a field of the query is left out: it comes twice, or is not UTF-8"),
             }
         }
     }
@@ -139,9 +145,13 @@ impl Capture {
         if let Ok(text) = std::str::from_utf8(body) {
             text.clone_into(&mut self.raw);
         } else {
-            self.lost.push("the body: it is not UTF-8");
+            self.remarks.push("the body is left out: it is not UTF-8");
         }
         if self.body != "form" {
+            let ends = body.ends_with(b"\n");
+            self.remarks.extend(
+                ends.then_some("did the body end with this line break, or did an editor add it?"),
+            );
             return;
         }
         let found = pairs(body).unwrap_or_default();

@@ -254,13 +254,13 @@ impl Draft<'_> {
     }
 
     fn example(&mut self) {
-        let Capture { query, form, headers, credentials, raw, lost, .. } = self.capture;
+        let Capture { query, form, headers, credentials, raw, remarks, .. } = self.capture;
         self.add("examples:");
         if self.hidden || !self.guess.secret_values.is_empty() {
             self.add("  # TODO: card numbers and secrets were taken out. Were they signed? Then sign it anew.");
         }
-        for what in lost {
-            self.add(format!("  # TODO: left out is {what}"));
+        for what in remarks {
+            self.add(format!("  # TODO: {what}"));
         }
         self.add("  # TODO: never a real secret. Capture from the sandbox, or sign it anew under a made-up one.");
         self.add("  - name: captured");

@@ -182,9 +182,15 @@ fn what_is_read_follows_the_bytes_and_not_only_the_type() {
 fn what_an_example_cannot_hold_is_said() {
     let form = b"POST /?a=1&a=2 HTTP/1.1\nContent-Type: application/x-www-form-urlencoded; charset=koi8-r\n\nname=%E9&x=1";
     let text = start("acme", &message(form)).unwrap();
-    says(&text, &["charset: koi8-r", "left out is a field of the query", "body: \"name=%E9&x=1\""]);
+    says(&text, &["charset: koi8-r", "a field of the query is left out", "body: \"name=%E9&x=1\""]);
     let text = start("acme", &message(b"POST / HTTP/1.1\n\n\xff\xfe")).unwrap();
-    says(&text, &["left out is the body: it is not UTF-8", "request: {}"]);
+    says(&text, &["the body is left out: it is not UTF-8", "request: {}"]);
+    // What an editor has added.
+    says(&of_form("a=1&b=2\r\n"), &["body: form", "        b: \"2\"\n"]);
+    says(
+        &of_json("", "{}\n"),
+        &["body: json", "did the body end with this line break", "body: |\n        {}\n"],
+    );
     // An example has each name once; its own bytes say more.
     says(&of_form("a=1&a=2"), &["    a: {}\n", "body: \"a=1&a=2\""]);
 }

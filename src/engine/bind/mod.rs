@@ -9,8 +9,9 @@ use std::sync::Arc;
 use crate::engine::event::Strength;
 use crate::engine::params::{BindError, BindFault, ParamSpec, Params};
 use crate::engine::plan::{Freshness, Limit, Plan, ReplyPlan};
-use crate::engine::proof::{BoundProof, BoundTag};
+use crate::engine::proof::BoundProof;
 use crate::engine::secret::Secret;
+use crate::engine::tag::BoundTag;
 
 use keys::Binder;
 
@@ -244,7 +245,7 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
     for proof in proofs {
         match proof {
             BoundProof::Basic { proven, .. } | BoundProof::Source { proven, .. } => {
-                add(&proven.key)
+                add(&proven.key);
             }
             BoundProof::Confirm(confirm) => add(&confirm.proven.key),
             BoundProof::HttpSignature(bound) => {
@@ -252,7 +253,9 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
             }
             BoundProof::Jws(bound) => bound.keys.proven().for_each(|proven| add(&proven.key)),
             BoundProof::Token { values, .. } => {
-                values.iter().for_each(|(_, proven)| add(&proven.key));
+                for (_, proven) in values {
+                    add(&proven.key);
+                }
             }
             BoundProof::Decrypt(decrypt) => add(&decrypt.proven.key),
             BoundProof::Tag(tag) => tag.alternatives.iter().for_each(|one| add(&one.proven.key)),
