@@ -108,6 +108,12 @@ fn renew<'s>(
     exchange.needs.iter().try_for_each(|&need| again(plan, need, scope, answers))
 }
 
+/// Whether a segment of a path leads somewhere else (RFC 3986 §5.2.4), however its dots are written.
+fn is_dots(segment: &str) -> bool {
+    let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+    dots == "." || dots == ".."
+}
+
 /// The question, its inserts filled in.
 pub(crate) fn question<'s>(
     exchange: &'s ExchangePlan,
@@ -170,6 +176,11 @@ pub(crate) fn question<'s>(
         cache_seconds: exchange.cache_seconds,
         refresh,
     };
+    // A value that is `..` would make another question of it.
+    let path = asked.url.split(['?', '#']).next().unwrap_or_default();
+    if path.split('/').skip(3).any(is_dots) {
+        return Err(Reject::new(Reason::FieldMalformed, &*exchange.url.text));
+    }
     let known = exchange.hosts.iter().any(|host| host.eq_ignore_ascii_case(asked.host()));
     let at_known_host = known && asked.url.starts_with("https://");
     if !(exchange.hosts.is_empty() || at_known_host) {

@@ -587,7 +587,7 @@ fn law_4_what_a_fact_is_packed_in_needs_a_pattern_where_boundaries_move() {
 
 #[test]
 fn of_several_accounts_one_must_be_ours_and_an_example_of_another_is_refused() {
-    let among = "  - { among: { field.shop: param.shop, field.note: param.notes }, else: \
+    let among = "  - { among: { field.shop: param.shop, field.state: param.notes }, else: \
                  account_mismatch }\nevent:\n";
     let text = acme()
         .replace("  - { equal: [field.shop, param.shop], else: account_mismatch }\n", "")

@@ -91,7 +91,7 @@ impl Binder<'_> {
             Scheme::Digest(algorithms) => {
                 for (position, name) in self.secrets_of(tag) {
                     for algorithm in self.algorithms(algorithms)? {
-                        let strength = algorithm.digest_strength();
+                        let strength = tag.worth(algorithm.digest_strength());
                         let proven = proven(algorithm.digest_kind(), name.clone(), strength);
                         let how = How::Digest(algorithm, position);
                         alternatives.push(Alternative { proven, how });
@@ -101,7 +101,7 @@ impl Binder<'_> {
             Scheme::Hmac { algorithms, key } => {
                 for (position, (name, bytes)) in self.keys(key)?.into_iter().enumerate() {
                     for algorithm in self.algorithms(algorithms)? {
-                        let strength = algorithm.hmac_strength();
+                        let strength = tag.worth(algorithm.hmac_strength());
                         let proven = proven(algorithm.hmac_kind(), name.clone(), strength);
                         let hmacer = Hmacer::new(algorithm, bytes.expose());
                         let how = How::Hmac(Box::new(hmacer), position);

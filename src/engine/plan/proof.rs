@@ -298,11 +298,12 @@ impl TagProof {
 
     /// What it is worth under that algorithm: over a checksum, nothing is worth more than that.
     pub fn strength(&self, algorithm: SignatureAlgorithm) -> Strength {
-        if algorithm.is_weak() || self.is_over_checksum() {
-            Strength::Weak
-        } else {
-            Strength::Strong
-        }
+        self.worth(if algorithm.is_weak() { Strength::Weak } else { Strength::Strong })
+    }
+
+    /// What it is worth where its algorithm is worth that.
+    pub fn worth(&self, algorithm: Strength) -> Strength {
+        if self.is_over_checksum() { Strength::Weak } else { algorithm }
     }
 
     /// Whether a part is a checksum of what it stands for.

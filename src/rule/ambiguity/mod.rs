@@ -9,12 +9,12 @@ use std::sync::Arc;
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::pattern::Pattern;
 use crate::engine::plan::{
-    DocumentField, Expr, Missing, PartKind, Plan, Ref, Render, SetOf, SetPlan, Step, TagProof,
+    DocumentField, Expr, Missing, Part, PartKind, Plan, Ref, Render, SetOf, SetPlan, Step, TagProof,
 };
 use crate::rule::compile::event::Use;
 use crate::text::problem::{Place, Problems};
 
-use decide::{Finding, Piece, decide};
+use decide::{Finding, Line, Piece};
 
 /// Complains of a tag whose parts can be cut in two ways.
 pub(crate) fn check(
@@ -37,7 +37,7 @@ pub(crate) fn check(
     match (found, &tag.ambiguous) {
         (None, None) => {}
         (None, Some(_)) => {
-            problems.add(place, "`ambiguous` where there is one reading only: remove it");
+            problems.add(place, "`ambiguous` where there is one reading only: remove it")
         }
         (Some(message), None) => {
             let help = "give the parts patterns that leave one way to cut the joined text, \
@@ -88,54 +88,71 @@ fn of_set(set: &SetPlan) -> Option<String> {
 
 /// What is wrong with the parts one after the other.
 fn of_parts(tag: &TagProof, plan: &Plan, params: &[ParamSpec]) -> Option<String> {
-    let mut pieces = Vec::new();
-    let mut names: Vec<String> = Vec::new();
-    let mut add = |piece: Piece, name: &str| {
-        pieces.push(piece);
-        names.push(name.to_owned());
-    };
+    let mut line = Line::default();
     let words = |bytes: &[u8]| (!bytes.is_empty()).then(|| Piece::Literal(bytes.to_vec()));
+    // The first part that is always there. A separator belongs to what it joins to that.
+    let always = tag.over.iter().position(|part| !may_lack(part));
     for (at, part) in tag.over.iter().enumerate() {
-        if let (Some(piece), true) = (words(&tag.separator), at > 0) {
-            add(piece, "the separator");
+        let whole = line.len();
+        if let Some(piece) = words(&tag.separator)
+            && at > always.unwrap_or(0)
+        {
+            line.add(piece, "the separator");
+            // Nobody knows whether there is anything before it.
+            if always.is_none() {
+                line.may_lack(whole);
+            }
         }
         if let Some(piece) = words(&part.before) {
-            add(piece, "words");
+            line.add(piece, "words");
         }
+        let value = line.len();
         match &part.kind {
-            PartKind::Set(_) => add(Piece::Any, "the set"),
+            PartKind::Set(_) => line.add(Piece::Any, "the set"),
             PartKind::Value(expr) => {
                 for leaf in leaves(expr) {
-                    let piece = piece(leaf, plan, params);
-                    let optional = part.missing == Missing::Empty || part.when.is_some();
-                    add(if optional { piece.or_empty() } else { piece }, &leaf.text);
+                    line.add(piece(leaf, plan, params), &leaf.text);
                 }
             }
         }
+        if part.missing == Missing::Empty && !is_configured(part) {
+            line.may_lack(value);
+        }
         if let Some(piece) = words(&part.after) {
-            add(piece, "words");
+            line.add(piece, "words");
+        }
+        if let Some(piece) = words(&tag.separator)
+            && always.is_some_and(|always| at < always)
+        {
+            line.add(piece, "the separator");
+        }
+        if may_lack(part) {
+            line.may_lack(whole);
         }
     }
-    // What an operator configures is the same in every text: at the ends it cannot be moved.
-    let constant = |piece: &Piece| matches!(piece, Piece::Constant);
-    while pieces.last().is_some_and(constant) {
-        pieces.pop();
-    }
-    let leading = pieces.iter().take_while(|piece| constant(piece)).count();
-    pieces.drain(..leading);
-    names.drain(..leading);
-    let name = |index: usize| names.get(index).map_or("", String::as_str);
-    match decide(&pieces) {
+    match line.decide() {
         Finding::Unique => None,
         Finding::TooComplex => {
             Some("cannot prove that these parts have one reading only".to_owned())
         }
         Finding::Ambiguous { left, right, example } => Some(format!(
-            "the boundary between `{}` and `{}` can move: `{}` has two readings",
-            name(left.min(right)),
-            name(left.max(right)),
+            "the boundary between `{left}` and `{right}` can move: `{}` has two readings",
             example.escape_ascii(),
         )),
+    }
+}
+
+/// Whether a sender decides that a part is left out with all that belongs to it.
+fn may_lack(part: &Part) -> bool {
+    part.when.is_some() || (part.missing == Missing::Skip && !is_configured(part))
+}
+
+/// Whether a part is the same in every text.
+fn is_configured(part: &Part) -> bool {
+    let is = |leaf: &Expr| matches!(leaf.source, Ref::Literal(_) | Ref::Param(_));
+    match &part.kind {
+        PartKind::Set(_) => false,
+        PartKind::Value(expr) => leaves(expr).into_iter().all(is),
     }
 }
 

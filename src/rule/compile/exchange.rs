@@ -128,9 +128,12 @@ fn body(node: &Node, names: &mut Names<'_>) -> Option<ExchangeBody> {
 
 /// How inserts into a body of that type are made safe. A form is built from whole pieces of forms.
 pub(super) fn escape_for(media_type: &str) -> Option<Escape> {
-    match media_type.split(';').next().unwrap_or_default().trim() {
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media_type.as_str() {
         "application/json" => Some(Escape::Json),
-        "application/xml" | "text/xml" => Some(Escape::Xml),
+        "application/xml" | "text/html" | "text/xml" => Some(Escape::Xml),
+        other if other.ends_with("+json") => Some(Escape::Json),
+        other if other.ends_with("+xml") => Some(Escape::Xml),
         _ => None,
     }
 }
@@ -241,6 +244,17 @@ fn leaves(expr: &Expr) -> Vec<&Expr> {
 }
 
 fn is_patterned(expr: &Expr, names: &Names<'_>) -> bool {
+    // What is unpacked looks like nothing that is known of its wrapping; what is packed is letters
+    // and digits, whatever is in it.
+    for step in expr.steps.iter().rev() {
+        match step {
+            Step::Decode(_) | Step::Unjws => return false,
+            Step::Crc32 | Step::Currency | Step::Digest(_) | Step::Encode(_) | Step::Number => {
+                return true;
+            }
+            _ => {}
+        }
+    }
     match &expr.source {
         Ref::Literal(_) | Ref::Now | Ref::Param(_) => true,
         Ref::Field(index) => names.fields.get(*index).is_some_and(|field| field.pattern.is_some()),
@@ -252,6 +266,6 @@ fn is_patterned(expr: &Expr, names: &Names<'_>) -> bool {
             *index >= names.payloads
                 || names.patterned.iter().any(|known| *known == Ref::Document(*index, path.clone()))
         }
-        _ => expr.steps.iter().any(|step| matches!(step, Step::Digest(_))),
+        _ => false,
     }
 }

@@ -138,7 +138,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
         documents.push(request::document(name, node, &mut names));
     }
     let fields = documents.iter().flatten().flat_map(|document| &document.fields);
-    let patterned = fields.filter(|field| field.pattern.is_some());
+    let patterned = fields.filter(|field| field.pattern.is_some() && field.at.steps.is_empty());
     names.patterned = patterned.map(|field| field.at.source.clone()).collect();
     let mut exchanges = Vec::new();
     let read = std::mem::take(&mut names.needs);
@@ -212,7 +212,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     }
     for (guard, place) in guards_and_places {
         // What is only a hint may be compared with what is covered; nothing else may be guarded.
-        if !guard.checked().into_iter().any(|expr| covered.is_told(expr)) {
+        if !covered.is_guarded(&guard.check) {
             let uncovered = guard.values().into_iter().cloned();
             uses.extend(uncovered.map(|expr| Use { fact: "guard", place, expr }));
         }

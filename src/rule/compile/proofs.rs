@@ -209,6 +209,7 @@ fn tag(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<TagProof> {
             .into_iter()
             .any(|algorithm| algorithm.hmac_strength() == Strength::Weak),
     };
+    let is_weak = is_weak || made.is_over_checksum();
     if is_weak && weak.is_none() {
         names.problems.add_with_help(
             node.place,

@@ -11,8 +11,8 @@ use crate::engine::event::Strength;
 use crate::engine::http_signature::Component;
 use crate::engine::params::ParamSpec;
 use crate::engine::plan::{
-    Check, Expr, FieldPlace, Guard, HttpSignaturePlan, PartKind, PathStep, Plan, Proof, Ref,
-    Scheme, SetOf, SetPlan, TagProof,
+    Check, Condition, Expr, FieldPlace, Guard, HttpSignaturePlan, PartKind, PathStep, Plan, Proof,
+    Ref, Scheme, SetOf, SetPlan, Step, TagProof,
 };
 use crate::rule::compile::proofs::all_of;
 
@@ -88,11 +88,13 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
                 let by = By { kind, strength: Strength::Strong, notices: true };
                 covered.places.extend([(from.source.clone(), by), (Ref::Decrypted, by)]);
             }
-            Proof::Confirm { exchange, vouches, .. } => {
+            Proof::Confirm { exchange, vouches, when } => {
                 let by = By { kind: "confirmed", strength: Strength::Strong, notices: true };
                 let answer = Ref::Document(plan.documents.len() + exchange, Vec::new());
                 covered.places.push((answer, by));
-                covered.places.extend(vouches.iter().map(|expr| (expr.source.clone(), by)));
+                // Where it may not be asked, nobody vouches.
+                let vouches = vouches.iter().filter(|_| when.is_none());
+                covered.places.extend(vouches.map(|expr| (expr.source.clone(), by)));
             }
             Proof::HttpSignature(signature) => {
                 let by = By { kind: "http-signature", strength: Strength::Strong, notices: true };
@@ -166,7 +168,7 @@ fn by(tag: &TagProof, params: &[ParamSpec]) -> By {
         }
         Scheme::Signature { algorithm, .. } => (algorithm.as_str(), tag.strength(*algorithm)),
     };
-    By { kind, strength, notices: true }
+    By { kind, strength: tag.worth(strength), notices: true }
 }
 
 /// The places that a tag is always made of.
@@ -177,7 +179,13 @@ fn places(tag: &TagProof) -> impl Iterator<Item = Ref> {
             PartKind::Value(expr) => Some(expr),
             PartKind::Set(_) => None,
         })
+        .filter(|expr| !loses(expr))
         .flat_map(|expr| expr.places().into_iter().cloned().collect::<Vec<_>>())
+}
+
+/// Whether a value is not all of what it is taken from, so that the rest could be anything.
+fn loses(expr: &Expr) -> bool {
+    expr.steps.iter().any(|step| matches!(step, Step::Fit(_) | Step::Last(_) | Step::Unjws))
 }
 
 fn sets(tag: &TagProof) -> impl Iterator<Item = &SetPlan> {
@@ -211,9 +219,13 @@ impl Covered<'_> {
                         .of_expr(known)
                         .into_iter()
                         .find(|by| by.notices && by.kind != CONFIGURATION);
-                    if let Some(by) = noticed
+                    if let Some(mut by) = noticed
                         && self.of_expr(other).iter().all(|by| !by.notices)
+                        && !loses(other)
                     {
+                        if other.steps.contains(&Step::Crc32) {
+                            by.strength = Strength::Weak;
+                        }
                         self.places.push((other.source.clone(), by));
                     }
                 }
@@ -226,6 +238,31 @@ impl Covered<'_> {
         self.of_expr(expr).iter().any(|by| by.kind != CONFIGURATION)
     }
 
+    /// Whether what holds or not is told by somebody who can be believed: one at least of what must
+    /// hold together, all of what may hold instead of each other.
+    pub(crate) fn is_guarded(&self, check: &Check) -> bool {
+        match check {
+            Check::Amounts(sides) => {
+                let sides = [&sides.0, &sides.1];
+                let values =
+                    sides.into_iter().flat_map(|side| side.currency.iter().chain([&side.value]));
+                values.into_iter().any(|expr| self.is_told(expr))
+            }
+            Check::Among(pairs) => pairs.iter().all(|(place, _)| self.is_told(place)),
+            Check::Equal(left, right) => self.is_told(left) || self.is_told(right),
+            Check::Holds(condition) => self.is_told_of(condition),
+        }
+    }
+
+    fn is_told_of(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::All(all) => all.iter().any(|one| self.is_told_of(one)),
+            Condition::Any(any) => any.iter().all(|one| self.is_told_of(one)),
+            Condition::Not(one) => one.values().into_iter().all(|expr| self.is_told(expr)),
+            Condition::Value(expr, _) => self.is_told(expr),
+        }
+    }
+
     /// Whether a change of a place would be noticed.
     pub(crate) fn notices(&self, place: &Ref) -> bool {
         self.of_place(place).iter().any(|by| by.notices)
@@ -236,17 +273,17 @@ impl Covered<'_> {
         !self.of_place(place).is_empty()
     }
 
-    /// The proofs over a value: those that cover every place that it is made of.
+    /// The proofs over a value: those that cover every place that it is made of. Of several places
+    /// those over the one that is covered least; words and parameters count where there is nothing
+    /// else.
     fn of_expr(&self, expr: &Expr) -> Vec<By> {
-        let mut places = expr.places().into_iter().map(|place| self.of_place(place));
-        let first = places.next().unwrap_or_default();
-        places.fold(first, |known, found| match (known.is_empty(), found.is_empty()) {
-            (false, false) => {
-                let configured = known.iter().all(|by| by.kind == CONFIGURATION);
-                if configured { found } else { known }
-            }
-            _ => Vec::new(),
-        })
+        let worth = |by: &Vec<By>| {
+            let configured = by.iter().any(|by| by.kind == CONFIGURATION);
+            (configured, by.iter().map(|by| by.strength).max())
+        };
+        let places = expr.places().into_iter().map(|place| self.of_place(place));
+        // What nothing covers comes first: `None` is less than any strength.
+        places.min_by_key(worth).unwrap_or_default()
     }
 
     /// The proofs over a place.
