@@ -13,7 +13,10 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("google_play", include_str!("../../rules/google_play.yaml")),
         ("google_pubsub", include_str!("../../rules/google_pubsub.yaml")),
         ("http_message_signatures", include_str!("../../rules/http_message_signatures.yaml")),
+        ("iyzico", include_str!("../../rules/iyzico.yaml")),
+        ("lemonsqueezy", include_str!("../../rules/lemonsqueezy.yaml")),
         ("liqpay", include_str!("../../rules/liqpay.yaml")),
+        ("midtrans", include_str!("../../rules/midtrans.yaml")),
         ("paddle", include_str!("../../rules/paddle.yaml")),
         ("paymaster", include_str!("../../rules/paymaster.yaml")),
         ("paymaster_ua", include_str!("../../rules/paymaster_ua.yaml")),
@@ -22,7 +25,11 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("paysera", include_str!("../../rules/paysera.yaml")),
         ("paysera_modern", include_str!("../../rules/paysera_modern.yaml")),
         ("paystack", include_str!("../../rules/paystack.yaml")),
+        ("paytr", include_str!("../../rules/paytr.yaml")),
         ("payture", include_str!("../../rules/payture.yaml")),
+        ("payu", include_str!("../../rules/payu.yaml")),
+        ("przelewy24", include_str!("../../rules/przelewy24.yaml")),
+        ("przelewy24_refunds", include_str!("../../rules/przelewy24_refunds.yaml")),
         ("razorpay", include_str!("../../rules/razorpay.yaml")),
         ("rbs", include_str!("../../rules/rbs.yaml")),
         ("robokassa", include_str!("../../rules/robokassa.yaml")),
@@ -34,6 +41,7 @@ pub fn shipped() -> &'static [(&'static str, &'static str)] {
         ("viva_dataservices", include_str!("../../rules/viva_dataservices.yaml")),
         ("wallet_one", include_str!("../../rules/wallet_one.yaml")),
         ("wayforpay", include_str!("../../rules/wayforpay.yaml")),
+        ("xendit", include_str!("../../rules/xendit.yaml")),
     ]
 }
 
