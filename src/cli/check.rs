@@ -87,6 +87,22 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// What the author of a rule has still to decide: `countersign new` marks it.
+fn decisions(name: &str, text: &str) -> Option<String> {
+    let lines = text.lines().enumerate();
+    let left: Vec<String> = lines
+        .filter_map(|(at, line)| {
+            let (_, what) = line.split_once("TODO: ")?;
+            Some(format!(
+                "{name}:{}: still to be decided: {}\n",
+                at + 1,
+                what.trim_end_matches('"')
+            ))
+        })
+        .collect();
+    (!left.is_empty()).then(|| left.concat())
+}
+
 struct Checker<'o> {
     quiet: bool,
     /// Hashes of the rules whose table was printed: a folder may hold a rule and a configuration
@@ -127,12 +143,13 @@ impl Checker<'_> {
 
     fn rule(&mut self, name: &str, text: &str) -> Result<()> {
         match rule::compile(name, text) {
-            Ok(rule) => self.table(name, &rule),
-            Err(problems) => {
-                self.problem(problems.render(text));
-                Ok(())
-            }
+            Ok(rule) => self.table(name, &rule)?,
+            Err(problems) => self.problem(problems.render(text)),
         }
+        if let Some(left) = decisions(name, text) {
+            self.problem(left);
+        }
+        Ok(())
     }
 
     fn table(&mut self, name: &str, rule: &Rule) -> Result<()> {

@@ -1,8 +1,14 @@
 //! A raw HTTP/1.1 message as text: what `verify` reads and `send --print` writes.
 
-use anyhow::{Result, anyhow, bail, ensure};
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 use crate::rule::request::Wire;
+
+/// Bytes of a request file.
+const REQUEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Header lines of a message, at most.
 const HEADERS_MAX: usize = 100;
@@ -14,6 +20,21 @@ pub(super) struct Message {
     pub(super) target: String,
     pub(super) headers: Vec<(String, Vec<u8>)>,
     pub(super) body: Vec<u8>,
+}
+
+/// The bytes of a file; `-`: of standard input.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let name = path.display();
+    if path.as_os_str() == "-" {
+        std::io::stdin().take(REQUEST_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    } else {
+        std::fs::File::open(path)
+            .and_then(|file| file.take(REQUEST_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .with_context(|| format!("cannot read {name}"))?;
+    }
+    ensure!(bytes.len() as u64 <= REQUEST_BYTES_MAX, "{name}: more than {REQUEST_BYTES_MAX} bytes");
+    Ok(bytes)
 }
 
 /// Reads a request: request line, header lines, an empty line, the body. Lines may end in LF alone,

@@ -3,6 +3,7 @@
 mod check;
 mod given;
 mod message;
+mod new;
 mod pages;
 mod rules;
 mod run;
@@ -52,6 +53,8 @@ enum Command {
     Run(run::Args),
     /// Say everything that is wrong with rules and configurations, and what covers each fact.
     Check(check::Args),
+    /// Start a rule from a captured request.
+    New(new::Args),
     /// Run the examples of rules, and test vectors.
     Test(test::Args),
     /// Judge one request from a file.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
             return run::run(&args).into();
         }
         Command::Check(args) => check::run(&args, &mut out),
+        Command::New(args) => new::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Send(args) => send::run(&args, &mut out),

@@ -1,10 +1,10 @@
 //! `countersign verify`: judge one request from a file.
 
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::app::wall_clock;
@@ -15,9 +15,6 @@ use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::reason::{Reason, Reject};
 use crate::engine::verdict::{Accepted, Reply, Verdict};
 use crate::server::refusal;
-
-/// Bytes of a request file.
-const REQUEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -65,7 +62,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
             return Ok(Exit::Problem);
         }
     };
-    let message = message::parse(&read(args)?).context("cannot read the request")?;
+    let message =
+        message::parse(&message::read(&args.request)?).context("cannot read the request")?;
     let now = args.at.unwrap_or_else(wall_clock);
     let judge = Judge { bound: &bound, message: &message, now, remote_addr: args.remote_addr };
     let verdict = judge.with(&message.body);
@@ -78,20 +76,6 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         Verdict::Accepted(_) => Exit::Fine,
         Verdict::Ask(_) | Verdict::Rejected(_) => Exit::No,
     })
-}
-
-fn read(args: &Args) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let path = args.request.display();
-    if args.request.as_os_str() == "-" {
-        std::io::stdin().take(REQUEST_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    } else {
-        std::fs::File::open(&args.request)
-            .and_then(|file| file.take(REQUEST_BYTES_MAX + 1).read_to_end(&mut bytes))
-            .with_context(|| format!("cannot read {path}"))?;
-    }
-    ensure!(bytes.len() as u64 <= REQUEST_BYTES_MAX, "{path}: more than {REQUEST_BYTES_MAX} bytes");
-    Ok(bytes)
 }
 
 struct Judge<'j> {

@@ -172,7 +172,8 @@ pub(crate) fn question<'s>(
         refresh,
     };
     let known = exchange.hosts.iter().any(|host| host.eq_ignore_ascii_case(asked.host()));
-    if !exchange.hosts.is_empty() && !(known && asked.url.starts_with("https://")) {
+    let at_known_host = known && asked.url.starts_with("https://");
+    if !(exchange.hosts.is_empty() || at_known_host) {
         return Err(Reject::new(Reason::CertificateRejected, &*exchange.url.text));
     }
     Ok(asked)

@@ -61,8 +61,8 @@ fn read(format: Format, bytes: &[u8]) -> Result<Value<'_>, JsonError> {
         })?
     };
     match (&value, format) {
-        (Value::List(_), Format::JsonList) => Ok(value),
-        (Value::Object(_), Format::Json | Format::JsonOrForm | Format::Form) => Ok(value),
+        (Value::List(_), Format::JsonList)
+        | (Value::Object(_), Format::Json | Format::JsonOrForm | Format::Form) => Ok(value),
         _ => Err(JsonError::Malformed),
     }
 }

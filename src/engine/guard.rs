@@ -89,11 +89,12 @@ pub(crate) fn amount<'s>(
 ) -> Result<Option<crate::engine::event::Amount>, Reject> {
     let AmountFact { value, currency, unsigned, may_be_missing, rule } = fact;
     let Some(text) = scope.text(value)? else { return Ok(None) };
-    let Some(code) = scope.text(currency)? else {
+    let Some(code) = scope.first_text(currency)? else {
         if *may_be_missing {
             return Ok(None);
         }
-        return Err(Reject::new(Reason::FieldMissing, &*currency.text));
+        let at = currency.first().map_or("event.amount", |place| &place.text);
+        return Err(Reject::new(Reason::FieldMissing, at));
     };
     let text = if *unsigned { text.strip_prefix('-').unwrap_or(&text) } else { &text };
     money::amount(text, &code, rule)

@@ -36,6 +36,7 @@ pub mod secret;
 pub(crate) mod sign;
 pub mod signature;
 mod step;
+mod tag;
 pub mod time;
 mod token;
 pub mod value;
@@ -64,11 +65,11 @@ pub struct Bound {
     params: Vec<Vec<Secret>>,
     proofs: Vec<proof::BoundProof>,
     max_ages: Vec<Option<i64>>,
-    reply_tag: Option<proof::BoundTag>,
-    question_tags: Vec<Option<proof::BoundTag>>,
+    reply_tag: Option<tag::BoundTag>,
+    question_tags: Vec<Option<tag::BoundTag>>,
     strength: Strength,
     keys: Vec<String>,
-    judges_by: Vec<usize>,
+    judges_by: bind::JudgesBy,
 }
 
 impl Bound {

@@ -100,6 +100,9 @@ fn value_of<'s>(expr: &'s Expr, scope: Scope<'s>) -> Result<Option<Piece<'s>>, R
     Ok(scope.bytes(expr)?.map(Piece::Bytes))
 }
 
+/// A name and a value as they were sent.
+type Pair<'s> = (Cow<'s, [u8]>, Cow<'s, [u8]>);
+
 /// A name and a value of a set.
 type Entry<'s> = (Cow<'s, [u8]>, Piece<'s>);
 
@@ -108,7 +111,7 @@ fn set_of<'s>(
     tag: &'s TagProof,
     scope: Scope<'s>,
 ) -> Result<Vec<Piece<'s>>, Reject> {
-    let mut entries: Vec<(Cow<'s, [u8]>, Cow<'s, [u8]>)> = Vec::new();
+    let mut entries: Vec<Pair<'s>> = Vec::new();
     for (name, value) in members(set, scope) {
         if takes_part(set, &name) && !(set.skip_empty && value.is_empty()) {
             let pattern = set.pattern.as_ref();
@@ -150,7 +153,7 @@ fn set_of<'s>(
 }
 
 /// Names and values in the order they were sent.
-fn members<'s>(set: &SetPlan, scope: Scope<'s>) -> Vec<(Cow<'s, [u8]>, Cow<'s, [u8]>)> {
+fn members<'s>(set: &SetPlan, scope: Scope<'s>) -> Vec<Pair<'s>> {
     let borrowed = |bytes: &'s [u8]| Cow::Borrowed(bytes);
     match set.of {
         SetOf::Fields | SetOf::Form => scope
@@ -185,8 +188,6 @@ fn takes_part(set: &SetPlan, name: &[u8]) -> bool {
     set.prefix.as_ref().is_none_or(begins)
         && !set.except.iter().any(|except| except.as_bytes() == name)
 }
-
-type Pair<'s> = (Cow<'s, [u8]>, Cow<'s, [u8]>);
 
 /// Names like `a[b][]` as PHP nests them, then written as parent, key and the position of the
 /// member in its parent from 1 in three digits at every level (Freedom Pay, `makeFlatParamsArray`).

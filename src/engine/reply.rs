@@ -7,11 +7,11 @@ use crate::engine::exchange::Answered;
 use crate::engine::guard;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::plan::{Condition, Plan, Question, QuestionAt, Ref, ReplyPlan};
-use crate::engine::proof::BoundTag;
 use crate::engine::reason::Reject;
 use crate::engine::request;
 use crate::engine::scope::{Room, Scope};
 use crate::engine::secret::Secret;
+use crate::engine::tag::BoundTag;
 use crate::engine::verdict::{Accepted, Reply};
 
 /// An answer for a callback that can be seen as `scope`.

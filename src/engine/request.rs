@@ -217,8 +217,10 @@ fn undeclared(
             times[index].1 |= field.name.as_bytes() == stem;
         }
     }
+    // A declared field is flat: nested it would pass for absent.
+    let is_declared = plan.fields.iter().any(|field| field.name.as_bytes() == stem);
     match &plan.closed {
-        Some(closed) if !closed.allows(stem, params) => unexpected(),
+        Some(closed) if is_declared || !closed.allows(stem, params) => unexpected(),
         _ => Ok(()),
     }
 }

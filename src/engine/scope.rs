@@ -189,12 +189,20 @@ pub(crate) fn walk<'v>(value: &'v Value<'v>, path: &[PathStep]) -> Option<&'v Va
     path.iter().try_fold(value, |value, step| match (value, step) {
         (Value::Object(object), PathStep::Key(key)) => object.get(key),
         (Value::List(items), PathStep::Index(index)) => items.get(*index),
-        (Value::List(items), PathStep::Where(key, wanted)) => items.iter().find(|item| {
-            let found = item.as_object().and_then(|item| item.get(key));
-            found.and_then(Value::as_text) == Some(wanted)
-        }),
+        (Value::List(items), PathStep::Where(key, wanted)) => {
+            items.iter().find(|item| says(item, key, wanted))
+        }
+        // In XML one child is no list.
+        (item @ Value::Object(_), PathStep::Where(key, wanted)) => {
+            says(item, key, wanted).then_some(item)
+        }
         _ => None,
     })
+}
+
+fn says(item: &Value<'_>, key: &str, wanted: &str) -> bool {
+    let found = item.as_object().and_then(|item| item.get(key));
+    found.and_then(Value::as_text) == Some(wanted)
 }
 
 enum Scalar<'v> {
@@ -225,4 +233,29 @@ pub(crate) fn scalar_text<'v>(value: &'v Value<'v>) -> Option<&'v str> {
 
 fn malformed(expr: &Expr) -> Reject {
     Reject::new(Reason::FieldMalformed, &*expr.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::xml;
+
+    #[test]
+    fn an_item_is_found_by_what_it_says_also_where_it_is_the_only_one() {
+        let path = [
+            PathStep::Key("r".to_owned()),
+            PathStep::Key("o".to_owned()),
+            PathStep::Where("s".to_owned(), "PAID".to_owned()),
+            PathStep::Key("n".to_owned()),
+        ];
+        for (text, found) in [
+            ("<r><o><s>PAID</s><n>1</n></o></r>", Some("1")),
+            ("<r><o><s>NEW</s><n>1</n></o><o><s>PAID</s><n>2</n></o></r>", Some("2")),
+            ("<r><o><s>NEW</s><n>1</n></o></r>", None),
+            ("<r><o>PAID</o></r>", None),
+        ] {
+            let read = xml::parse(text.as_bytes(), xml::Names::AsWritten).expect("well-formed");
+            assert_eq!(walk(&read, &path).and_then(Value::as_text), found, "{text}");
+        }
+    }
 }

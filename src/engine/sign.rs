@@ -2,14 +2,16 @@
 //! is packed. Nothing of this runs while a request is judged.
 
 use crate::engine::Bound;
+use crate::engine::bind;
 use crate::engine::encoding::Encoding;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::plan::{Expr, Plan, Ref, Step};
-use crate::engine::proof::{BoundProof, BoundTag};
+use crate::engine::proof::BoundProof;
 use crate::engine::reason::Reject;
 use crate::engine::request;
 use crate::engine::scope::{Room, Scope};
 use crate::engine::step;
+use crate::engine::tag::BoundTag;
 
 /// A place of a request and what belongs there.
 pub(crate) enum Signed {
@@ -26,9 +28,11 @@ impl Bound {
         &self.plan
     }
 
-    /// Indices of the parameters that a verdict on this route hangs on.
-    pub(crate) fn judges_by(&self) -> &[usize] {
-        &self.judges_by
+    /// Indices of the parameters that a verdict on this route hangs on, where the gateway is asked
+    /// and where it is not.
+    pub(crate) fn judges_by(&self, asked: bool) -> impl Iterator<Item = usize> {
+        let bind::JudgesBy { always, asking } = &self.judges_by;
+        always.iter().chain(asking.iter().filter(move |_| asked)).copied()
     }
 
     /// Seconds that each signed time may be away.

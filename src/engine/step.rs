@@ -102,9 +102,10 @@ mod tests {
 
     fn run(step: &Step, text: &str) -> Option<String> {
         let bytes = apply(step, Cow::Borrowed(text.as_bytes()))?.into_owned();
-        Some(String::from_utf8(bytes).unwrap_or_else(|error| {
-            error.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
-        }))
+        Some(
+            String::from_utf8(bytes)
+                .unwrap_or_else(|error| Encoding::Hex.encode(&error.into_bytes())),
+        )
     }
 
     #[test]

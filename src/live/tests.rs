@@ -184,7 +184,7 @@ fn at_the_start_every_problem_of_every_file_is_named() {
             "c.yaml:6:89: error: the parameter `public_key` takes one value, not a list",
             "c.yaml:6:143: error: parameter `algorithms`: expected one of sha1, sha3-256",
             "extra.yaml:1:1: error: cannot be read: it does not exist",
-            "rules/twin.yaml:2:10: error: the gateway `acme` has a rule already",
+            "rules/twin.yaml:3:10: error: the gateway `acme` has a rule already",
         ]
     );
     fs::remove_file(setting.folder.path("rules/twin.yaml")).unwrap();

@@ -7,6 +7,7 @@ use crate::engine::exchange::{Answer, Answered, Exchange};
 use crate::engine::form;
 use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::engine::verdict::Verdict;
+use crate::text::node::Node;
 
 /// Questions that one callback may raise, at most.
 pub const ROUNDS_MAX: usize = 8;
@@ -48,12 +49,11 @@ pub fn judge(bound: &Bound, inbound: &Inbound<'_>, now: UnixSeconds, canned: &[C
             verdict => return Outcome { verdict, given, unexpected },
         };
         let found = canned.iter().position(|canned| canned.fits(&asked));
-        let answer = match found.and_then(|index| canned.get(index)) {
-            Some(canned) => canned.answer.clone(),
-            None => {
-                unexpected.get_or_insert(format!("{} {}", asked.method, asked.host()));
-                Answer::Unavailable
-            }
+        let answer = if let Some(canned) = found.and_then(|index| canned.get(index)) {
+            canned.answer.clone()
+        } else {
+            unexpected.get_or_insert(format!("{} {}", asked.method, asked.host()));
+            Answer::Unavailable
         };
         given.extend(found);
         answers.push(Answered { name: Arc::clone(&asked.name), answer });
@@ -85,7 +85,8 @@ fn same_url(one: &str, other: &str) -> bool {
 
 /// A postback must be the same bytes: there is nothing else in its body than what came.
 fn same_form(one: &[u8], other: &[u8]) -> bool {
-    let postback = b"cmd=_notify-validate";
+    // PayPal's `cmd=_notify-validate`, told by its beginning.
+    let postback = b"cmd=_";
     if one.starts_with(postback) || other.starts_with(postback) {
         return false;
     }
@@ -96,4 +97,41 @@ fn same_form(one: &[u8], other: &[u8]) -> bool {
         form::pairs(bytes).map(pair).collect()
     };
     !one.is_empty() && read(one).is_some() && read(one) == read(other)
+}
+
+/// Reads the `exchanges:` of an example.
+pub(crate) fn read(node: &Node) -> Vec<Canned> {
+    let nodes = node.get("exchanges").map_or(&[][..], Node::items);
+    nodes.iter().filter_map(one).collect()
+}
+
+fn one(node: &Node) -> Option<Canned> {
+    let text = |key| node.get(key).and_then(Node::as_text);
+    let pairs = |key| -> Vec<(String, String)> {
+        let entries = node.get(key).map_or(&[][..], Node::entries);
+        let value = |node: &Node| node.as_text().unwrap_or_default().to_owned();
+        entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect()
+    };
+    let form = pairs("form");
+    let form: Vec<(&[u8], &[u8])> =
+        form.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    let sends = node.get("form").or(node.get("body")).is_some();
+    let fails = node.get("fails").and_then(Node::as_bool).unwrap_or(false);
+    let status = node.get("status").and_then(Node::as_integer);
+    let status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
+    Some(Canned {
+        method: text("method").unwrap_or(if sends { "POST" } else { "GET" }).to_owned(),
+        url: text("url")?.to_owned(),
+        headers: pairs("headers"),
+        body: match text("body") {
+            Some(body) => body.as_bytes().to_vec(),
+            None => form::encode_pairs(&form),
+        },
+        answer: if fails {
+            Answer::Unavailable
+        } else {
+            let body = text("answer").unwrap_or_default().as_bytes().into();
+            Answer::Given { status, body, cached: false }
+        },
+    })
 }

@@ -3,8 +3,6 @@
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::event::{Amount, Event};
-use crate::engine::exchange::Answer;
-use crate::engine::form;
 use crate::engine::inbound::UnixSeconds;
 use crate::engine::params::Params;
 use crate::engine::plan::BodyKind;
@@ -142,46 +140,9 @@ fn example(node: &Node, rule: &CompiledRule, problems: &mut Problems) -> Option<
         params,
         at: node.get("at").and_then(Node::as_integer).unwrap_or(0),
         request: request(node.get("request")?, rule, problems)?,
-        canned: canned(node),
+        canned: canned::read(node),
         expect: expect(node.get("expect")?, problems)?,
         place: name.place,
-    })
-}
-
-/// The canned answers of an example.
-fn canned(node: &Node) -> Vec<Canned> {
-    let nodes = node.get("exchanges").map_or(&[][..], Node::items);
-    nodes.iter().filter_map(canned_one).collect()
-}
-
-fn canned_one(node: &Node) -> Option<Canned> {
-    let text = |key| node.get(key).and_then(Node::as_text);
-    let pairs = |key| -> Vec<(String, String)> {
-        let entries = node.get(key).map_or(&[][..], Node::entries);
-        let value = |node: &Node| node.as_text().unwrap_or_default().to_owned();
-        entries.iter().map(|(key, node)| (key.text.clone(), value(node))).collect()
-    };
-    let form = pairs("form");
-    let form: Vec<(&[u8], &[u8])> =
-        form.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    let sends = node.get("form").or(node.get("body")).is_some();
-    let fails = node.get("fails").and_then(Node::as_bool).unwrap_or(false);
-    let status = node.get("status").and_then(Node::as_integer);
-    let status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
-    Some(Canned {
-        method: text("method").unwrap_or(if sends { "POST" } else { "GET" }).to_owned(),
-        url: text("url")?.to_owned(),
-        headers: pairs("headers"),
-        body: match text("body") {
-            Some(body) => body.as_bytes().to_vec(),
-            None => form::encode_pairs(&form),
-        },
-        answer: if fails {
-            Answer::Unavailable
-        } else {
-            let body = text("answer").unwrap_or_default().as_bytes().into();
-            Answer::Given { status, body, cached: false }
-        },
     })
 }
 
@@ -213,10 +174,9 @@ fn request(node: &Node, rule: &CompiledRule, problems: &mut Problems) -> Option<
     });
     let has_type = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let media_type: Option<&[u8]> = match plan.body {
-        BodyKind::Form => Some(b"application/x-www-form-urlencoded"),
-        BodyKind::Json => Some(b"application/json"),
         BodyKind::FormOrJson if node.get("form").is_none() => Some(b"application/json"),
-        BodyKind::FormOrJson => Some(b"application/x-www-form-urlencoded"),
+        BodyKind::Form | BodyKind::FormOrJson => Some(b"application/x-www-form-urlencoded"),
+        BodyKind::Json => Some(b"application/json"),
         BodyKind::Any => None,
     };
     if let (false, Some(media_type)) = (has_type, media_type) {

@@ -128,3 +128,27 @@ fn a_certificate_is_somebodys() {
     check(hmac, &signature(", common_name: a.example, dns_name: a.example"), wanted);
     assert!(!problems(hmac, &signature(", dns_name: a.example")).contains(wanted));
 }
+
+#[test]
+fn a_key_that_only_questions_need_is_another_only_where_one_is_asked() {
+    let asked = BELL
+        .replace("  api: { type: url }\n", "  api: { type: url }\n  key: { type: secret }\n")
+        .replace("    answer: { as: words", "    bearer: param.key\n    answer: { as: words")
+        .replace("api: \"https", "key: api-key-1, api: \"https");
+    let compiled =
+        |text: &str| compile("bell.yaml", text).map(drop).map_err(|found| found.render(text));
+    // The examples that ask are answers, of which no forgeries are bred; the one that is a callback
+    // asks nothing.
+    assert!(compiled(&asked).is_ok(), "{:?}", compiled(&asked).err());
+    let confirmed =
+        asked.replace("payload:\n", "  - confirm: { by: confirm }\npayload:\n").replace(
+            "    expect: { accept: { event_id: \"8\" } }",
+            "    exchanges: [{ url: \"https://api.bell.example/confirm/abc-1\", answer: OK }]\n    \
+         expect: { accept: { event_id: \"8\" } }",
+        );
+    let found = compiled(&confirmed.replace("${payload.token}", "abc-1")).unwrap_err();
+    assert!(
+        found.contains("accepts a forgery of example `paid`: judged with another `key`"),
+        "{found}"
+    );
+}

@@ -19,7 +19,7 @@ pub(crate) enum Segment {
     Name(String),
     /// `[0]`
     Index(usize),
-    /// `[rel=up]`: the first item whose member `rel` is `up`.
+    /// `[rel=up]`: the first item whose member `rel` is `up`; of one item alone, that one.
     Where(String, String),
 }
 

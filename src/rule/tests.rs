@@ -326,6 +326,29 @@ fn law_6_an_amount_is_exact_or_refused() {
 }
 
 #[test]
+fn a_currency_that_is_not_named_is_the_next_place_of_its_list() {
+    let text = acme()
+        .replace(
+            "    sign: {}\n",
+            "    cur: { optional: true, pattern: \"[A-Z]{3}\" }\n    sign: {}\n",
+        )
+        .replace("field.state]", "field.state, { place: field.cur, before: \";\", missing: skip }]")
+        .replace("currency: { text: EUR }", "currency: [field.cur, { text: EUR }]");
+    // The example expects EUR and names none.
+    compile("acme.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let named = text
+        .replace("state: paid", "state: paid, cur: USD")
+        .replace(SIGN, "0bc3ef3fc95eb8bd7fde2a729f3ceedf5aa806e191be7c75a5eeed81c08be895")
+        .replace("value: \"12.50\", currency: EUR", "value: \"12.50\", currency: USD");
+    compile("acme.yaml", &named).unwrap_or_else(|found| panic!("{}", found.render(&named)));
+    check(
+        "currency: { text: EUR }",
+        "currency: [field.note, { text: EUR }]",
+        &["no proof covers `field.note`, which `amount` is taken from"],
+    );
+}
+
+#[test]
 fn law_7_unknown_is_never_money() {
     let text = acme().replace("map: { paid: succeeded }", "map: { done: succeeded }");
     let found = compile("acme.yaml", &text).err().expect("paid is unknown now").render(&text);
@@ -524,7 +547,10 @@ fn an_exchange_may_go_elsewhere_for_each_environment() {
     assert!(found.contains("asks what is not among its exchanges"), "{found}");
     let loose = both.replace(", fields: { ping.at: {} }", "");
     let found = compile("acme.yaml", &loose).err().expect("any answer will do").render(&loose);
-    assert!(found.contains("`live`: `{}` from the gateway (exchange 1)"), "{found}");
+    assert!(
+        found.contains("`live`: GET https://api.acme.example/ping answered with `{}`"),
+        "{found}"
+    );
 }
 
 #[test]
@@ -557,4 +583,43 @@ fn law_4_what_a_fact_is_packed_in_needs_a_pattern_where_boundaries_move() {
     let wanted = "`payload.type`, which `raw_type` is taken from, may be anything";
     assert!(packed("optional: true").contains(wanted), "{}", packed("optional: true"));
     assert!(!packed("pattern: \"[{].*\"").contains("may be anything"));
+}
+
+#[test]
+fn of_several_accounts_one_must_be_ours_and_an_example_of_another_is_refused() {
+    let among = "  - { among: { field.shop: param.shop, field.note: param.notes }, else: \
+                 account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  - { equal: [field.shop, param.shop], else: account_mismatch }\n", "")
+        .replace("shop: { type: text }", "shop: { type: text, pattern: '[a-z]{4}' }")
+        .replace("  secret:", "  notes: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", among);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let unguarded = text.replace(among, "event:\n").replace("guards:\n", "");
+    let unguarded = unguarded.replace("event:\n", "event:\n  transaction_id: param.shop\n");
+    let found = compile("acme.yaml", &unguarded).err().expect("any shop").render(&unguarded);
+    assert!(found.contains("judged with another `shop`"), "{found}");
+}
+
+#[test]
+fn what_is_not_configured_and_not_looked_at_makes_no_account_another() {
+    let sometimes = "  - { among: { field.shop: param.shops }, when: { field.state: refunded }, else: \
+                     account_mismatch }\nevent:\n";
+    let text = acme()
+        .replace("  secret:", "  shops: { type: text, list: true, optional: true }\n  secret:")
+        .replace("event:\n", sometimes);
+    compile("acme.yaml", &text).unwrap_or_else(|problems| panic!("{}", problems.render(&text)));
+    let configured = text.replace("params: {", "params: { shops: mine,");
+    let found = compile("acme.yaml", &configured).err().expect("not looked at");
+    assert!(found.render(&configured).contains("judged with another `shops`"));
+}
+
+#[test]
+fn a_declared_field_does_not_nest_where_names_are_closed() {
+    let form = "shop: mine, order: \"17\", sum: \"12.50\", state: paid, note: hello,";
+    let nested = form.replace("note:", "\"note[]\":");
+    compiles(form, &nested);
+    let text = acme().replace(form, &nested).replace("  fields:\n", "  closed: {}\n  fields:\n");
+    let found = compile("acme.yaml", &text).err().expect("names are closed").render(&text);
+    assert!(found.contains("was rejected: unexpected_field (form)"), "{found}");
 }

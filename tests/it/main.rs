@@ -24,6 +24,7 @@ mod edge_observe;
 mod edge_reload;
 mod editor;
 mod exchange;
+mod new;
 mod nginx;
 mod observe;
 mod prometheus;

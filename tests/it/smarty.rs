@@ -41,7 +41,7 @@ const GATEWAYS: [Gateway; 16] = [
     gateway("paysera", "post_form_ss1_ss2_ss3", "dCZhbW91bnQ9"),
     gateway("paysera_modern", "order_paid", "\"amount\":"),
     gateway("payture", "charged", "&Amount="),
-    gateway("rbs", "symmetric_post", "&amount="),
+    gateway("rbs", "another_payment", "&amount="),
     gateway("smartexpay", "status_done", "&inAmount="),
     gateway("square", "payment_completed", "\"amount\":"),
     gateway("stripe", "age_299", "\"amount_received\": "),
@@ -50,20 +50,7 @@ const GATEWAYS: [Gateway; 16] = [
 ];
 
 /// Those whose rule is not shipped yet. Who ships one takes it out here.
-const NOT_YET: [&str; 12] = [
-    "arca",
-    "fortebank",
-    "paymaster",
-    "paymaster_ua",
-    "paypal",
-    "paypal_ipn",
-    "paysera_modern",
-    "payture",
-    "rbs",
-    "square",
-    "viva",
-    "wallet_one",
-];
+const NOT_YET: [&str; 0] = [];
 
 fn is_shipped(gateway: &str) -> bool {
     rule::shipped().iter().any(|(name, _)| *name == gateway)
@@ -148,7 +135,7 @@ async fn a_genuine_callback_of_every_gateway_is_booked_once_and_its_forgery_is_n
     let questions = asked.as_ref().map_or(Vec::new(), Asked::questions);
     for exchange in &exchanges {
         let question = Question::of(&exchange["request"]);
-        assert!(questions.contains(&question), "never asked: {question:?}");
+        assert!(questions.iter().any(|asked| asked.is(&question)), "never asked: {question:?}");
     }
 }
 

@@ -27,9 +27,14 @@ fn matches(written: &str, said: &str) -> bool {
     let mut parts = written.split('…');
     let Some(after) = rest.strip_prefix(parts.next().unwrap()) else { return false };
     rest = after;
-    for part in parts {
-        if part == "\n" && rest.is_empty() {
+    let parts: Vec<&str> = parts.collect();
+    for (n, part) in parts.iter().enumerate() {
+        if *part == "\n" && rest.is_empty() {
             continue;
+        }
+        // What is written last is said last.
+        if n + 1 == parts.len() {
+            return rest.ends_with(part);
         }
         let Some(at) = rest.find(part) else { return false };
         rest = &rest[at + part.len()..];
@@ -77,6 +82,7 @@ fn what_is_said_is_compared_with_what_is_written() {
         ("a…\n", "ab\n", true),
         ("a…c\n", "ab\n", false),
         ("…\nb\n…\n", "a\na\nb\nc\n", true),
+        ("…\nb\n…\n", "a\nb\nc\nd\n", true),
         ("…\nb\n…\n", "a\nbc\n", false),
         ("", "a\n", false),
     ] {

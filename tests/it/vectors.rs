@@ -22,7 +22,9 @@ fn run(folder: &Path, wanted: impl Fn(&Vector) -> bool) -> usize {
     let mut passed = 0;
     let mut failures = Vec::new();
     for (gateway, rule) in rules() {
-        let text = std::fs::read_to_string(folder.join(format!("{gateway}.jsonl"))).unwrap();
+        // A gateway may have vectors in one of the folders only.
+        let path = folder.join(format!("{gateway}.jsonl"));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
         for line in text.lines() {
             let vector = Vector::parse(line).unwrap();
             if wanted(&vector) {
@@ -40,7 +42,7 @@ fn run(folder: &Path, wanted: impl Fn(&Vector) -> bool) -> usize {
 #[test]
 fn every_vector_of_our_own_comes_out_as_it_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-    assert_eq!(run(&folder, |vector| vector.provenance == "own"), 154);
+    assert_eq!(run(&folder, |vector| vector.provenance == "own"), 376);
 }
 
 #[test]

@@ -9,12 +9,11 @@ use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec};
 use crate::engine::plan::{
     Algorithms, ExchangePlan, Expr, KeySource, Proof, Ref, Scheme, TagProof,
 };
-use crate::engine::proof::{
-    Alternative, BoundConfirm, BoundDecrypt, BoundProof, BoundTag, FromCertificate, How,
-};
+use crate::engine::proof::{BoundConfirm, BoundDecrypt, BoundProof};
 use crate::engine::secret::Secret;
 use crate::engine::signature::{PublicKey, SignatureAlgorithm};
 use crate::engine::step;
+use crate::engine::tag::{Alternative, BoundTag, FromCertificate, How};
 
 pub(super) struct Binder<'b> {
     pub(super) specs: &'b [ParamSpec],

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use crate::engine::event::Strength;
 use crate::engine::params::{BindError, BindFault, ParamSpec, Params};
 use crate::engine::plan::{Freshness, Limit, Plan, ReplyPlan};
-use crate::engine::proof::{BoundProof, BoundTag};
+use crate::engine::proof::BoundProof;
 use crate::engine::secret::Secret;
+use crate::engine::tag::BoundTag;
 
 use keys::Binder;
 
@@ -35,7 +36,7 @@ pub struct Variant {
     /// Indices of the parameters that this plan reads.
     pub needs: Vec<usize>,
     /// Those of them that a verdict hangs on, and not only the words of an answer.
-    pub judges_by: Vec<usize>,
+    pub judges_by: JudgesBy,
     /// The plan.
     pub plan: Arc<Plan>,
     /// What its proofs are worth for what money hangs on.
@@ -64,6 +65,15 @@ impl StrengthPlan {
     }
 }
 
+/// Indices of the parameters that a verdict hangs on.
+#[derive(Clone, Debug, Default)]
+pub struct JudgesBy {
+    /// Whatever the callback says.
+    pub always: Vec<usize>,
+    /// Only where the gateway is asked: they are read by its questions and by nothing else.
+    pub asking: Vec<usize>,
+}
+
 /// The parts of a bound rule; `engine::Bound` wraps them.
 pub(crate) struct Parts {
     pub(crate) plan: Arc<Plan>,
@@ -74,7 +84,7 @@ pub(crate) struct Parts {
     pub(crate) question_tags: Vec<Option<BoundTag>>,
     pub(crate) strength: Strength,
     pub(crate) keys: Vec<String>,
-    pub(crate) judges_by: Vec<usize>,
+    pub(crate) judges_by: JudgesBy,
 }
 
 /// Which secrets are taken.
@@ -235,7 +245,7 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
     for proof in proofs {
         match proof {
             BoundProof::Basic { proven, .. } | BoundProof::Source { proven, .. } => {
-                add(&proven.key)
+                add(&proven.key);
             }
             BoundProof::Confirm(confirm) => add(&confirm.proven.key),
             BoundProof::HttpSignature(bound) => {
@@ -243,7 +253,9 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
             }
             BoundProof::Jws(bound) => bound.keys.proven().for_each(|proven| add(&proven.key)),
             BoundProof::Token { values, .. } => {
-                values.iter().for_each(|(_, proven)| add(&proven.key));
+                for (_, proven) in values {
+                    add(&proven.key);
+                }
             }
             BoundProof::Decrypt(decrypt) => add(&decrypt.proven.key),
             BoundProof::Tag(tag) => tag.alternatives.iter().for_each(|one| add(&one.proven.key)),

@@ -109,8 +109,8 @@ pub struct Facts {
 pub struct AmountFact {
     /// Decimal text or integer.
     pub value: Expr,
-    /// A code, or a literal.
-    pub currency: Expr,
+    /// A code, or a literal. Of several places the first that is there.
+    pub currency: Vec<Expr>,
     /// A minus sign before it does not count: the event's name says which way the money went.
     pub unsigned: bool,
     /// A credit may do without it, or without its currency: the shop knows what the order costs.

@@ -320,24 +320,6 @@ pub enum Predicate {
     Truth(bool),
 }
 
-impl Plan {
-    /// The other parameters of guards that one of several parameters satisfies.
-    pub fn listed_with(&self, param: usize) -> Vec<usize> {
-        let index = |expr: &Expr| match expr.source {
-            Ref::Param(index) => Some(index),
-            _ => None,
-        };
-        let lists = self.guards.iter().filter_map(|guard| match &guard.check {
-            Check::Among(pairs) => {
-                Some(pairs.iter().filter_map(|(_, listed)| index(listed)).collect::<Vec<_>>())
-            }
-            _ => None,
-        });
-        let shared = lists.filter(|list| list.contains(&param)).flatten();
-        shared.filter(|other| *other != param).collect()
-    }
-}
-
 impl Expr {
     /// Every place that the value hangs on.
     pub fn places(&self) -> Vec<&Ref> {
@@ -385,7 +367,8 @@ impl Guard {
         match &self.check {
             Check::Amounts(sides) => {
                 for side in [&sides.0, &sides.1] {
-                    values.extend([&side.value, &side.currency]);
+                    values.push(&side.value);
+                    values.extend(&side.currency);
                 }
             }
             Check::Among(pairs) => {

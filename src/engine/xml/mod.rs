@@ -61,6 +61,7 @@ pub enum Names {
 /// An element without attributes and children is its text, unescaped, white space and all. Every
 /// other is an object: its attributes, its children, each name where it came first, and its text
 /// as [`TEXT`] if that is more than white space. Children of one name are a list, in order.
+/// `<a nil="true"/>` is null: so Rails writes what is not there, and Braintree does.
 /// Prefixes of names stay what they are, and are not resolved.
 pub fn parse(text: &[u8], names: Names) -> Result<Value<'_>, XmlError> {
     let text = std::str::from_utf8(text).map_err(|_| XmlError::Malformed)?;
@@ -293,6 +294,8 @@ fn value<'a>(
     if attributes.is_empty() && children.is_empty() {
         return Ok(Value::Text(text.run));
     }
+    let is_nil = |(name, value): &Member<'_>| name == "nil" && value.as_text() == Some("true");
+    let says_nil = children.is_empty() && attributes.iter().any(is_nil);
     let mut members = attributes;
     let mut places = BTreeMap::new();
     for (name, child) in children {
@@ -311,8 +314,10 @@ fn value<'a>(
         }
     }
     text.end_run();
-    if let Some(piece) = text.piece {
-        members.push((Cow::Borrowed(TEXT), Value::Text(piece)));
+    match text.piece {
+        Some(piece) => members.push((Cow::Borrowed(TEXT), Value::Text(piece))),
+        None if says_nil => return Ok(Value::Null),
+        None => {}
     }
     object(members)
 }

@@ -150,6 +150,11 @@ fn an_element_is_its_text_or_an_object() {
         (r#"<a b="1"/>"#, r#"{"a":{"b":"1"}}"#),
         ("<a b='1'>x</a>", r##"{"a":{"#text":"x","b":"1"}}"##),
         ("<a b='1'> x </a>", r##"{"a":{"#text":" x ","b":"1"}}"##),
+        ("<a nil='true'/>", r#"{"a":null}"#),
+        ("<a type='date' nil='true'> </a>", r#"{"a":null}"#),
+        ("<a nil='true'>x</a>", r##"{"a":{"#text":"x","nil":"true"}}"##),
+        ("<a nil='true'><b/></a>", r#"{"a":{"b":"","nil":"true"}}"#),
+        ("<a nil='false'/>", r#"{"a":{"nil":"false"}}"#),
         ("<a b='1'> \r\n\t</a>", r#"{"a":{"b":"1"}}"#),
         ("<a>\n <b>1</b>\n <c/>\n</a>", r#"{"a":{"b":"1","c":""}}"#),
         ("<a>x<b/> </a>", r##"{"a":{"#text":"x","b":""}}"##),
@@ -403,7 +408,7 @@ fn an_answer_is_read() {
         </transaction>\n  </subject>\n</notification>";
     check(
         text,
-        r##"{"notification":{"subject":{"transaction":{"amount":"10.00","note":{"nil":"true"},"refunds":{"refund":["1","2"],"type":"array"}}},"timestamp":{"#text":"2026-01-01T00:00:00Z","type":"datetime"}}}"##,
+        r##"{"notification":{"subject":{"transaction":{"amount":"10.00","note":null,"refunds":{"refund":["1","2"],"type":"array"}}},"timestamp":{"#text":"2026-01-01T00:00:00Z","type":"datetime"}}}"##,
     );
 }
 

@@ -124,8 +124,8 @@ impl EventCompiler<'_, '_> {
             order_id,
             transaction_id,
             amount,
-            refunded_amount,
             refunded_of,
+            refunded_amount,
             settlement_amount,
             fee,
             occurred_at,
@@ -146,7 +146,7 @@ impl EventCompiler<'_, '_> {
 
     fn amount(&mut self, fact: &'static str, node: &Node) -> Option<AmountFact> {
         let value = node.get("value").and_then(|value| self.used(fact, value));
-        let currency = node.get("currency").and_then(|value| self.used(fact, value));
+        let currency = self.text_fact(fact, node.get("currency"));
         let word = |key| node.get(key).and_then(Node::as_text);
         let unit = match word("unit") {
             Some("milli") => Unit::Milli,
@@ -166,7 +166,7 @@ impl EventCompiler<'_, '_> {
         let rule = Arc::new(MoneyRule { unit, notation, decimals, foreign_codes });
         let unsigned = word("sign") == Some("dropped");
         let may_be_missing = word("may_be_missing").is_some();
-        Some(AmountFact { value: value?, currency: currency?, unsigned, may_be_missing, rule })
+        Some(AmountFact { value: value?, currency, unsigned, may_be_missing, rule })
     }
 
     fn status(&mut self, node: &Node) -> Option<StatusRule> {

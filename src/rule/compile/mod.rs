@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::bind::{CompiledRule, StrengthPlan, Variant};
+use crate::engine::bind::{CompiledRule, JudgesBy, StrengthPlan, Variant};
 use crate::engine::encoding::Encoding;
 use crate::engine::money::Decimals;
 use crate::engine::params::{ParamKind, ParamSpec};
@@ -141,9 +141,11 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     let patterned = fields.filter(|field| field.pattern.is_some());
     names.patterned = patterned.map(|field| field.at.source.clone()).collect();
     let mut exchanges = Vec::new();
+    let read = std::mem::take(&mut names.needs);
     for (name, node) in &exchange_nodes {
         exchanges.push(exchange::exchange(name, node, &mut names));
     }
+    let asks_with = std::mem::replace(&mut names.needs, read);
     let proofs_and_nodes = proofs::proofs(root, choices, &mut names);
     let fresh = request::fresh(root, choices, &mut names);
     let batch = root.get("each").and_then(|node| request::batch(node, &mut names));
@@ -153,8 +155,10 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     let event = events.event(root);
     let mut uses = std::mem::take(&mut events.uses);
     let guards_and_places = guards::guards(root, choices, &mut events);
-    let mut judges_by = events.names.needs.clone();
-    judges_by.extend(request.closed.iter().filter_map(|closed| closed.param));
+    let mut always = events.names.needs.clone();
+    always.extend(request.closed.iter().filter_map(|closed| closed.param));
+    let asking = asks_with.difference(&always).copied().collect();
+    let judges_by = JudgesBy { always: always.into_iter().collect(), asking };
     let replies = reply::replies(root, events.names);
     let mut questions = Vec::new();
     for node in root.get("questions").map_or(&[][..], Node::items) {
@@ -163,6 +167,7 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
         }
     }
     let mut needs = std::mem::take(&mut names.needs);
+    needs.extend(&judges_by.asking);
     needs.extend(request.closed.iter().filter_map(|closed| closed.param));
     for node in root.get("questions").map_or(&[][..], Node::items) {
         if choices.apply(node) && node.get("request").is_some() {
@@ -220,7 +225,6 @@ fn variant(given: &Given<'_>, problems: &mut Problems) -> Option<(Variant, Varia
     let weak = proofs_weak(root, choices);
     let choices = choices.words.clone();
     let needs = needs.into_iter().collect();
-    let judges_by = judges_by.into_iter().collect();
     Some((
         Variant { choices, needs, judges_by, plan: Arc::new(plan), strength: strength.clone() },
         VariantReport { title, coverage, weak, strength },

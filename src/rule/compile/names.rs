@@ -15,6 +15,10 @@ use crate::text::node::Node;
 use crate::text::problem::{Place, Problems, did_you_mean};
 
 /// Where references may lead, and what was found wrong on the way.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether one root of references is there"
+)]
 pub(super) struct Names<'n> {
     pub(super) params: &'n [ParamSpec],
     pub(super) fields: Vec<Field>,

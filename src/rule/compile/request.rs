@@ -160,13 +160,14 @@ fn pairs(node: &Node, problems: &mut Problems) -> Option<Pairs> {
     let pairs = node.get("pairs")?;
     let mut byte = |key: &str, otherwise: u8| match pairs.get(key) {
         None => otherwise,
-        Some(node) => match node.as_text().map(str::as_bytes) {
-            Some([byte]) => *byte,
-            _ => {
+        Some(node) => {
+            if let Some([byte]) = node.as_text().map(str::as_bytes) {
+                *byte
+            } else {
                 problems.add(node.place, format!("`{key}` is one byte"));
                 otherwise
             }
-        },
+        }
     };
     let (separator, equals) = (byte("separator", b','), byte("equals", b'='));
     let keys = pairs.get("keys").map_or(&[][..], Node::entries);

@@ -141,7 +141,11 @@ pub(in crate::rule::grammar) static AMOUNT: Shape = Shape {
     exactly_one: false,
     keys: &[
         Key::required("value", REFERENCE, "Decimal text or an integer."),
-        Key::required("currency", PLACE, "A code: ISO 4217 letters or number."),
+        Key::required(
+            "currency",
+            FACT,
+            "A code: ISO 4217 letters or number. Of several places the first that is there.",
+        ),
         Key::required(
             "unit",
             Kind::Choice(&[

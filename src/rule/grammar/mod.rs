@@ -7,6 +7,7 @@ mod exchange;
 mod proofs;
 mod reply;
 mod request;
+mod tokens;
 
 use crate::text::shape::{Key, Kind, Shape};
 

@@ -83,6 +83,15 @@ impl Question {
         question
     }
 
+    /// Whether it is the same question: a blank in a form is written in two ways.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let spelt = |question: &Self| {
+            let body = question.body.replace('+', "%20");
+            Self { body, ..question.clone() }
+        };
+        spelt(self) == spelt(other)
+    }
+
     /// As nginx has it in the key of its map.
     fn key(&self) -> String {
         let Self { method, url, authorization, media_type, body } = self;
@@ -99,7 +108,13 @@ impl Asked {
         let folder = certificates(&hosts);
         let (mut numbers, mut answers) = (String::new(), String::new());
         for (n, request) in requests.enumerate() {
-            writeln!(numbers, "\"{}\" {n};", Question::of(request).key()).unwrap();
+            let question = Question::of(request);
+            writeln!(numbers, "\"{}\" {n};", question.key()).unwrap();
+            // A blank in a form is written in two ways.
+            let other = Question { body: question.body.replace('+', "%20"), ..question.clone() };
+            if other != question {
+                writeln!(numbers, "\"{}\" {n};", other.key()).unwrap();
+            }
             answers += &answer(&folder, n, &exchanges[n]["response"]);
         }
         let address = free_port();

@@ -2,6 +2,8 @@
 //! proof covers does not compile unless the rule says so, and order, amount, status and account
 //! never are.
 
+mod facts;
+
 use std::collections::HashSet;
 
 use crate::engine::cipher::Cipher;
@@ -12,40 +14,13 @@ use crate::engine::plan::{
     Check, Expr, FieldPlace, Guard, HttpSignaturePlan, PartKind, PathStep, Plan, Proof, Ref,
     Scheme, SetOf, SetPlan, TagProof,
 };
-use crate::rule::compile::event::Use;
 use crate::rule::compile::proofs::all_of;
-use crate::text::node::Node;
-use crate::text::problem::Problems;
 
-/// Facts that may never be unsigned, and what decides or guards them.
-const NEVER_UNSIGNED: [&str; 9] = [
-    "account",
-    "amount",
-    "dedupe",
-    "fresh",
-    "guard",
-    "order_id",
-    "refunded_amount",
-    "refunded_of",
-    "status",
-];
+pub use facts::Row;
+pub(crate) use facts::{check, strength};
 
 /// What the rule and the route say themselves.
 const CONFIGURATION: &str = "configuration";
-
-/// Facts that money hangs on: what they are worth is what the rule is worth.
-const MONEY: [&str; 4] = ["amount", "order_id", "status", "transaction_id"];
-
-/// A line of the coverage table.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Row {
-    /// `amount`, `order_id`, …
-    pub fact: &'static str,
-    /// The place, as the rule writes it.
-    pub reference: String,
-    /// The proofs that cover it; empty: nothing does, and the rule says so.
-    pub covered_by: Vec<&'static str>,
-}
 
 /// One proof over something.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -169,11 +144,25 @@ fn by(tag: &TagProof, params: &[ParamSpec]) -> By {
     let (kind, strength) = match &tag.scheme {
         Scheme::Digest(algorithms) => {
             let all = all_of(algorithms, params);
-            ("digest", least(all.into_iter().map(|one| one.digest_strength()).collect()))
+            (
+                "digest",
+                least(
+                    all.into_iter()
+                        .map(super::super::engine::digest::HashAlgorithm::digest_strength)
+                        .collect(),
+                ),
+            )
         }
         Scheme::Hmac { algorithms, .. } => {
             let all = all_of(algorithms, params);
-            ("hmac", least(all.into_iter().map(|one| one.hmac_strength()).collect()))
+            (
+                "hmac",
+                least(
+                    all.into_iter()
+                        .map(super::super::engine::digest::HashAlgorithm::hmac_strength)
+                        .collect(),
+                ),
+            )
         }
         Scheme::Signature { algorithm, .. } => (algorithm.as_str(), tag.strength(*algorithm)),
     };
@@ -206,7 +195,12 @@ impl Covered<'_> {
             let pairs: Vec<(&Expr, &Expr)> = match &guard.check {
                 Check::Equal(left, right) => vec![(left, right)],
                 Check::Amounts(sides) => {
-                    vec![(&sides.0.value, &sides.1.value), (&sides.0.currency, &sides.1.currency)]
+                    let mut pairs = vec![(&sides.0.value, &sides.1.value)];
+                    // Of several places nobody knows which one is compared.
+                    if let ([left], [right]) = (&*sides.0.currency, &*sides.1.currency) {
+                        pairs.push((left, right));
+                    }
+                    pairs
                 }
                 Check::Among(_) | Check::Holds(_) => vec![],
             };
@@ -340,66 +334,4 @@ fn contains(known: &Ref, place: &Ref) -> bool {
         (Ref::Field(a), Ref::FieldPart(b, _)) | (Ref::Header(a), Ref::HeaderPart(b, _)) => a == b,
         _ => known == place,
     }
-}
-
-/// Says of each use whether it is covered, and complains of those that must be and are not.
-pub(crate) fn check(
-    covered: &Covered<'_>,
-    uses: &[Use],
-    unsigned: Option<&Node>,
-    problems: &mut Problems,
-) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    let mut excused = HashSet::new();
-    for Use { fact, place, expr } in uses {
-        let covered_by: Vec<&'static str> =
-            covered.of_expr(expr).into_iter().map(|by| by.kind).collect();
-        let excuse = unsigned.and_then(|node| node.get(fact));
-        match (covered_by.is_empty(), excuse) {
-            (false, _) => {}
-            (true, Some(_)) if !NEVER_UNSIGNED.contains(fact) => {
-                excused.insert(*fact);
-            }
-            (true, Some(excuse)) => {
-                let message = format!("`{fact}` may never be unsigned");
-                problems.add(excuse.place, message);
-            }
-            (true, None) => {
-                let message =
-                    format!("no proof covers `{}`, which `{fact}` is taken from", expr.text);
-                let help = if NEVER_UNSIGNED.contains(fact) {
-                    "take it from a value that is signed: anybody could have changed this one"
-                        .to_owned()
-                } else {
-                    format!(
-                        "take it from a value that is signed, or say why not: \
-                         `unsigned: {{ {fact}: <reason> }}`"
-                    )
-                };
-                problems.add_with_help(*place, message, help);
-            }
-        }
-        let row = Row { fact, reference: expr.text.to_string(), covered_by };
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
-    }
-    for (key, _) in unsigned.map_or(&[][..], Node::entries) {
-        if !excused.contains(key.text.as_str()) && !NEVER_UNSIGNED.contains(&key.text.as_str()) {
-            let message = format!("`{}` is covered, or not a fact of this rule", key.text);
-            problems.add_with_help(key.place, message, "remove it from `unsigned`");
-        }
-    }
-    rows
-}
-
-/// What a variant is worth: of what money hangs on, the least; of each, the best proof over it.
-pub(crate) fn strength(covered: &Covered<'_>, uses: &[Use]) -> Strength {
-    let of = |expr: &Expr| covered.of_expr(expr).into_iter().map(|by| by.strength).max();
-    let money = uses.iter().filter(|one| MONEY.contains(&one.fact));
-    let least = money.filter_map(|one| of(&one.expr)).min();
-    least.unwrap_or_else(|| {
-        let all = covered.places.iter().map(|(_, by)| by.strength);
-        all.min().unwrap_or(Strength::Weak)
-    })
 }
