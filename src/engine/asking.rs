@@ -141,7 +141,8 @@ pub(crate) fn question<'s>(
     match &exchange.auth {
         Auth::None => {}
         Auth::Basic(user, password) => {
-            let pair = Zeroizing::new([&bytes(user)?[..], b":", &bytes(password)?[..]].concat());
+            let password = password.as_ref().map(bytes).transpose()?.unwrap_or_default();
+            let pair = Zeroizing::new([&bytes(user)?[..], b":", &password[..]].concat());
             let basic = Zeroizing::new(format!("Basic {}", STANDARD.encode(&*pair)));
             headers.push(("authorization", basic));
         }

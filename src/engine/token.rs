@@ -178,10 +178,9 @@ pub(crate) fn check_http_signature(
         .iter()
         .find(|(verifier, _)| verifier.verifies(&signature.base, &signature.signature));
     let (_, proven) = right.ok_or_else(|| reject(Reason::SignatureMismatch))?;
-    if wanted.iter().any(is_digest) {
-        if http_signature::content_digest_matches(inbound) != Some(true) {
-            return Err(Reject::new(Reason::SignatureMismatch, "header.content-digest"));
-        }
+    if wanted.iter().any(is_digest) && http_signature::content_digest_matches(inbound) != Some(true)
+    {
+        return Err(Reject::new(Reason::SignatureMismatch, "header.content-digest"));
     }
     if let Some(max_age) = bound.max_age {
         let created = signature.params.created.ok_or_else(|| reject(Reason::FieldMissing))?;

@@ -410,7 +410,7 @@ fn a_signature_covers_the_message_that_has_come() {
         let Message { components, params, body, digest_of, path } = *message;
         let sum = digest(HashAlgorithm::Sha256, |feed| feed.feed(digest_of.as_bytes()));
         let sum = format!("sha-256=:{}:", Encoding::Base64.encode(sum.bytes()));
-        let mut base = String::new();
+        let mut lines = Vec::new();
         for component in components.split(' ') {
             let value = match component.trim_matches('"') {
                 "@method" => "POST".to_owned(),
@@ -419,9 +419,10 @@ fn a_signature_covers_the_message_that_has_come() {
                 "@target-uri" => format!("https://shop.example{path}"),
                 _ => sum.clone(),
             };
-            base.push_str(&format!("{component}: {value}\n"));
+            lines.push(format!("{component}: {value}"));
         }
-        base.push_str(&format!("\"@signature-params\": ({components}){params}"));
+        lines.push(format!("\"@signature-params\": ({components}){params}"));
+        let base = lines.join("\n");
         let signature = Encoding::Base64.encode(key.sign(base.as_bytes()).as_ref());
         let input = format!("{label}=({components}){params}");
         let signature = format!("{label}=:{signature}:");

@@ -36,8 +36,8 @@ pub struct ExchangePlan {
 /// Credentials of a question.
 #[derive(Clone, Debug)]
 pub enum Auth {
-    /// `Basic` (RFC 7617).
-    Basic(Expr, Expr),
+    /// `Basic` (RFC 7617). `None`: the password is empty, as where the user is a key.
+    Basic(Expr, Option<Expr>),
     /// `Bearer` (RFC 6750).
     Bearer(Expr),
     /// None.

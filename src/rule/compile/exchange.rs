@@ -67,10 +67,14 @@ pub(super) fn exchange(name: &str, node: &Node, names: &mut Names<'_>) -> Option
         names.problems.add(second.place, "credentials are given once");
     }
     let auth = match (node.get("basic"), node.get("bearer")) {
-        (Some(basic), _) => Auth::Basic(
-            basic.get("user").and_then(|node| names.expr(node))?,
-            basic.get("password").and_then(|node| names.expr(node))?,
-        ),
+        (Some(basic), _) => {
+            let user = basic.get("user").and_then(|node| names.expr(node))?;
+            let password = match basic.get("password") {
+                Some(node) => Some(names.expr(node)?),
+                None => None,
+            };
+            Auth::Basic(user, password)
+        }
         (None, Some(token)) => Auth::Bearer(names.expr(token)?),
         (None, None) => Auth::None,
     };
@@ -201,7 +205,7 @@ pub(super) fn inserts(exchange: &ExchangePlan) -> Vec<&Expr> {
     let mut all = vec![&exchange.url];
     all.extend(exchange.headers.iter().map(|(_, expr)| expr));
     match &exchange.auth {
-        Auth::Basic(user, password) => all.extend([user, password]),
+        Auth::Basic(user, password) => all.extend(std::iter::once(user).chain(password)),
         Auth::Bearer(token) => all.push(token),
         Auth::None => {}
     }

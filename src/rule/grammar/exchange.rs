@@ -58,7 +58,7 @@ static BASIC_AUTH: Shape = Shape {
     exactly_one: false,
     keys: &[
         Key::required("user", REFERENCE, "The user: a parameter."),
-        Key::required("password", REFERENCE, "The password: a parameter."),
+        Key::optional("password", REFERENCE, "The password: a parameter. Default: empty."),
     ],
 };
 
