@@ -50,13 +50,13 @@ impl std::fmt::Debug for Genuine {
 /// properties below change and expect fits these; of the others (sets, tokens, answers of a gateway,
 /// credentials, batches) the breeder makes the forgeries whenever a rule is loaded.
 fn is_plain(plan: &Plan) -> bool {
-    let is_request = |expr: &Expr| {
-        matches!(expr.source, Ref::Field(_) | Ref::Header(_) | Ref::HeaderPart(..))
-    };
+    let is_request =
+        |expr: &Expr| matches!(expr.source, Ref::Field(_) | Ref::Header(_) | Ref::HeaderPart(..));
     let is_plain_tag = |tag: &TagProof| {
-        let over_values = tag.over.iter().all(|part| {
-            matches!(part.kind, PartKind::Value(_)) && part.when.is_none()
-        });
+        let over_values = tag
+            .over
+            .iter()
+            .all(|part| matches!(part.kind, PartKind::Value(_)) && part.when.is_none());
         over_values && tag.ambiguous.is_none() && is_request(&tag.tag)
     };
     plan.questions.is_empty()
