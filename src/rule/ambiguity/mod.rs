@@ -37,7 +37,7 @@ pub(crate) fn check(
     match (found, &tag.ambiguous) {
         (None, None) => {}
         (None, Some(_)) => {
-            problems.add(place, "`ambiguous` where there is one reading only: remove it")
+            problems.add(place, "`ambiguous` where there is one reading only: remove it");
         }
         (Some(message), None) => {
             let help = "give the parts patterns that leave one way to cut the joined text, \

@@ -119,7 +119,9 @@ pub(super) fn facts(plan: &Plan) -> Vec<&'static str> {
     match &plan.event.outcome {
         Outcome::Cases { cases, common } => {
             of(common);
-            cases.iter().for_each(|case| of(&case.facts));
+            for case in cases {
+                of(&case.facts);
+            }
             // Each case has facts of its own.
             if cases.iter().flat_map(|case| case.when.values()).any(is_answer) {
                 found.extend(ALL);

@@ -18,11 +18,7 @@ impl Breeder<'_> {
         let Ok(body) = serde_json::from_slice::<Value>(bytes) else { return };
         let Some(items) = list(&mut body.clone(), path).cloned() else { return };
         let Some(first) = items.first().cloned() else { return };
-        let must = |must: Must| match self.must(&Ref::Body) {
-            // Nobody has signed any of it.
-            None => None,
-            Some(_) => Some(must),
-        };
+        let must = |must: Must| self.must(&Ref::Body).map(|_| must);
         let (rejected, nothing_new) = (must(Must::BeRejected), must(Must::SayNothingNew));
         let reversed: Vec<Value> = items.iter().rev().cloned().collect();
         let with = |item: Value| [&items[..], &[item]].concat();

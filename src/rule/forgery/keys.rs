@@ -258,9 +258,10 @@ fn proves(plan: &Plan, name: &str, params: &[ParamSpec]) -> bool {
     by_tag
         || plan.proofs.iter().any(|proof| match proof {
             Proof::Basic { user, password } => is(user) || is(password),
-            Proof::Decrypt { key, .. } => is(key),
+            Proof::Decrypt { key, .. } | Proof::Jws(JwsPlan { key: JwsKey::Param(key), .. }) => {
+                is(key)
+            }
             Proof::HttpSignature(plan) => is(&plan.key),
-            Proof::Jws(JwsPlan { key: JwsKey::Param(key), .. }) => is(key),
             Proof::Token { secret, .. } => is(secret),
             Proof::Confirm { .. }
             | Proof::FirstPresent(_)

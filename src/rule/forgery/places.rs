@@ -200,7 +200,9 @@ fn words_of(plan: &Plan) -> Vec<(&Expr, &str)> {
         }
     }
     conditions.extend(plan.event.test.iter().filter_map(|test| test.when.as_ref()));
-    conditions.into_iter().for_each(|condition| collect(condition, &mut words));
+    for condition in conditions {
+        collect(condition, &mut words);
+    }
     words
 }
 
