@@ -13,6 +13,7 @@
 //! | [`metrics`] | what is counted; the only layer that names `prometheus` |
 //! | [`live`] | the one cell that changes; the only reader of disk and environment; reload |
 //! | [`exchange`] | asks gateways what rules must know: deadlines, guarded addresses, cache, breaker |
+//! | [`store`] | what outlives a restart: the outbox, what was delivered, captures |
 //! | [`deliver`] | the way to an upstream, and the counter-signature |
 //! | [`server`] | listeners, limits, the straight line of one request, the one table of answers |
 //! | [`admin`] | metrics and health over HTTP |
@@ -30,4 +31,5 @@ pub mod live;
 pub mod metrics;
 pub mod rule;
 pub mod server;
+pub mod store;
 pub mod text;

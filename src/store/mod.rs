@@ -1,0 +1,496 @@
+//! What is kept over restarts: the *outbox*, events that were acknowledged or are on their way, and
+//! what has been delivered, so that nothing is delivered twice; and *captures*, inbounds as they
+//! came.
+//!
+//! [`Store`] is the outbox. Behind it stands an embedded database ([`sqlite`]); one that a fleet
+//! shares can take its place, so each method says what it promises to several daemons at once.
+//! Every backend must pass the contract in `tests/it/store_contract.rs`. Captures belong to one
+//! daemon and have no such trait.
+//!
+//! # The life of an entry
+//!
+//! ```text
+//!            admit(Send)                    settle(Delivered)
+//! deposit ───────────────▶ sending ─────────────────────────────▶ delivered
+//!    │                      │   │ settle(Queue): durable             ▲
+//!    │ admit(Queue):        │   └──────────────▶ waiting ──claim──▶ (leased) ──settle──┘
+//!    │ durable              │ settle(Forget)       ▲   │
+//!    ├──────────────────────│──────────────────────┘   │ settle(Dead)
+//!    │                      ▼                          ▼
+//!    │                  (nothing)                     dead ◀── operators: retry, drop
+//!    └──▶ held: an equivocation or, by policy, a regressive transition; waits for an operator
+//! ```
+
+pub mod captures;
+pub mod keys;
+pub mod seal;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::event::{Amount, Event, Status};
+use crate::engine::inbound::UnixSeconds;
+use keys::Keys;
+
+/// What a method of [`Store`] gives once it is done.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Rows of one answer, at most.
+pub const ROWS_MAX: usize = 1000;
+
+/// Why the store cannot do as it is told. In every case nothing of what was asked was done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum StoreError {
+    /// More requests to the store are under way than it takes.
+    #[error("the store is busy")]
+    Busy,
+    /// The database cannot be read any more. It is set aside and a new one begun.
+    #[error("the store's file is damaged")]
+    Corrupt,
+    /// The disk did not do as it was told: reading, writing, syncing.
+    #[error("the disk failed")]
+    Disk,
+    /// The disk, or the share of it that is configured, is full.
+    #[error("the store is full")]
+    Full,
+    /// Another process has it, or it has been closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Busy, Self::Closed, Self::Corrupt, Self::Disk, Self::Full];
+
+    /// The word in metrics, logs and readiness.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Closed => "closed",
+            Self::Corrupt => "corrupt",
+            Self::Disk => "disk_error",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// One message for an upstream, and what it says.
+#[derive(Clone, Debug)]
+pub struct Deposit {
+    /// The id of the event, or of all events of an original with several. Upstreams know the
+    /// message by it ([`Message`] goes out with it as `webhook-id` and `idempotency-key`).
+    pub id: String,
+    /// What it says; of an original with several events the first.
+    pub event: Arc<Event>,
+    /// How many events it says.
+    pub events: usize,
+    /// Name of the route on which it came.
+    pub route: Arc<str>,
+    /// Name of the upstream that it is for.
+    pub upstream: Arc<str>,
+    /// When it came.
+    pub received_at: UnixSeconds,
+    /// By what repetitions and neighbours are known.
+    pub keys: Keys,
+    /// Whether a regressive transition is held.
+    pub hold_regressive: bool,
+    /// What is sent.
+    pub message: Message,
+}
+
+/// What is sent, as it is kept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Message {
+    /// Path and query at the upstream.
+    pub to: String,
+    /// In which form.
+    pub form: Form,
+    /// The body. Of a canonical event its bytes but for the mark of a regressive transition, which
+    /// the backend makes anew where it finds one.
+    pub body: Bytes,
+}
+
+/// The form of a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// The canonical event; counter-signed when it is sent.
+    Canonical,
+    /// The inbound, byte for byte.
+    Original {
+        /// Its method.
+        method: String,
+        /// Names and values of the headers that go with it.
+        headers: Vec<(String, Vec<u8>)>,
+    },
+}
+
+/// What is to become of deposits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Intake {
+    /// They wait in the outbox. When the answer is there they are on disk and synced: whoever sent
+    /// them may be told so.
+    Queue,
+    /// The caller sends them at once. Nothing is promised, and nothing need be synced; but until
+    /// [`Store::settle`] or `lease_until`, whichever is first, no other daemon and no other request
+    /// has them.
+    Send {
+        /// What becomes of one whose payment has earlier events under way or waiting, and of those
+        /// that are still being sent when the daemon dies: they wait in the outbox (`true`), or
+        /// they are forgotten because the gateway will send them again (`false`).
+        or_queue: bool,
+        /// Until when the caller has them.
+        lease_until: UnixSeconds,
+    },
+}
+
+/// What has become of a deposit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Admission {
+    /// The caller has it and sends it. Only to [`Intake::Send`].
+    Send(Ticket),
+    /// On disk. It will be delivered; also a dead letter that its gateway has sent again.
+    Queued(Marks),
+    /// On disk, and held until an operator has looked at it.
+    Held(Marks),
+    /// Known already, and delivered or on disk: a success for the gateway, and it goes nowhere.
+    Duplicate(Duplicate),
+    /// Known, and being sent by another request just now: nothing can be promised yet. Or an earlier
+    /// event of its payment is, and this one may not wait ([`Intake::Send`] with `or_queue: false`).
+    /// The gateway is asked to come again.
+    InFlight,
+}
+
+/// By what a duplicate was known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Duplicate {
+    /// The id of the notification.
+    Delivery,
+    /// The business key: this payment was credited with this amount already, under another id.
+    Credit,
+}
+
+impl Duplicate {
+    /// The word in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivery => "delivery",
+            Self::Credit => "credit",
+        }
+    }
+}
+
+/// What is remarkable about an entry.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Marks {
+    /// Its id was there before with other content. Never delivered but by an operator.
+    pub equivocation: bool,
+    /// It tells of a state that its payment has left behind.
+    pub regressive: bool,
+}
+
+/// The right to settle an entry. A later claim of the same entry makes it void, so that a daemon
+/// that slept over its lease changes nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ticket {
+    /// The entry's number: entries are numbered in the order in which they came.
+    pub seq: i64,
+    /// How often the entry had been given out.
+    pub token: i64,
+    /// What is remarkable about it.
+    pub marks: Marks,
+}
+
+/// What came of sending an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Settlement {
+    /// The upstream has it. Need not be synced: forgotten in a crash, it is delivered again with the
+    /// same idempotency key.
+    Delivered,
+    /// The upstream does not have it. It waits, and what waits for it goes on waiting.
+    Wait {
+        /// When to try again.
+        due: UnixSeconds,
+        /// Why it failed: a word of a closed list.
+        why: &'static str,
+        /// Whether the attempt counts against the entry.
+        counts: bool,
+    },
+    /// Given up: a dead letter.
+    Dead {
+        /// Why: a word of a closed list.
+        why: &'static str,
+    },
+    /// As if it had never come: its gateway has been told so.
+    Forget,
+}
+
+/// An entry given out to be sent.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// To settle it with.
+    pub ticket: Ticket,
+    /// Id of the message.
+    pub id: String,
+    /// How often sending it has failed.
+    pub attempts: u32,
+    /// When it came.
+    pub received_at: UnixSeconds,
+    /// What to send.
+    pub message: Message,
+}
+
+/// What is given out, and when there is more.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// In the order in which they came.
+    pub parcels: Vec<Parcel>,
+    /// When the next entry for this upstream is due, if one is waiting that is not due yet.
+    pub next_due: Option<UnixSeconds>,
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum State {
+    /// A request is sending it.
+    Sending,
+    /// In the outbox.
+    Waiting,
+    /// Until an operator has looked at it.
+    Held,
+    /// The upstream has it.
+    Delivered,
+    /// Given up.
+    Dead,
+    /// Thrown away by an operator.
+    Dropped,
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Sending, Self::Waiting, Self::Held, Self::Delivered, Self::Dead, Self::Dropped];
+
+    /// The word in metrics, listings and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Waiting => "waiting",
+            Self::Held => "held",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// The state of that word, if it is one.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// An entry, as operators see it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// Its number.
+    pub seq: i64,
+    /// Id of the message.
+    pub id: String,
+    /// Where it stands.
+    pub state: State,
+    /// What is remarkable about it.
+    pub marks: Marks,
+    /// Name of the rule.
+    pub gateway: String,
+    /// Name of the route.
+    pub route: String,
+    /// Name of the upstream.
+    pub upstream: String,
+    /// What it says, as far as listings show it.
+    pub account: Option<String>,
+    /// See [`Event::status`].
+    pub status: Status,
+    /// See [`Event::credit`].
+    pub credit: bool,
+    /// See [`Event::order_id`].
+    pub order_id: Option<String>,
+    /// See [`Event::transaction_id`].
+    pub transaction_id: Option<String>,
+    /// See [`Event::amount`].
+    pub amount: Option<Amount>,
+    /// When it came.
+    pub received_at: UnixSeconds,
+    /// When its state last changed.
+    pub changed_at: UnixSeconds,
+    /// When it is sent next; `None`: it is not, or waits for an earlier event of its payment.
+    pub due: Option<UnixSeconds>,
+    /// How often sending it has failed.
+    pub attempts: u32,
+    /// Why it failed last, was held or dropped.
+    pub why: Option<String>,
+}
+
+/// Which entries. Everything that is given must hold.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Filter {
+    /// Name of the rule.
+    pub gateway: Option<String>,
+    /// Name of the route.
+    pub route: Option<String>,
+    /// Where they stand.
+    pub state: Option<State>,
+    /// What they say.
+    pub status: Option<Status>,
+    /// Why they failed, were held or dropped.
+    pub why: Option<String>,
+    /// Order or transaction, exactly.
+    pub payment: Option<String>,
+    /// Came at or after.
+    pub since: Option<UnixSeconds>,
+    /// Came before.
+    pub until: Option<UnixSeconds>,
+}
+
+/// A part of the entries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Page {
+    /// The newest below this number, newest first; `None`: from the newest on.
+    Before(Option<i64>),
+    /// The oldest above this number, oldest first: to follow what comes.
+    After(i64),
+}
+
+/// What an operator does to an entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Order {
+    /// Sends it soon: what waits at once, what was held or is dead anew.
+    Retry,
+    /// Throws it away, and says why. Not what has been delivered.
+    Drop {
+        /// In the operator's words.
+        why: String,
+    },
+}
+
+/// What is in the outbox now.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    /// Entries by upstream and state, but those delivered and dropped.
+    pub entries: Vec<(String, State, u64)>,
+    /// When the oldest came that is waiting, by upstream.
+    pub oldest: Vec<(String, UnixSeconds)>,
+    /// Money that may be booked once it is delivered, by currency: what is waiting, held and dead.
+    pub held: Vec<(State, Amount)>,
+    /// Bytes of the database.
+    pub bytes: u64,
+}
+
+/// One act of an operator.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Act {
+    /// When.
+    pub at: UnixSeconds,
+    /// From where: an address, or `local`.
+    pub by: String,
+    /// What: `events.retry`, `events.drop`, `captures.release`, …
+    pub verb: String,
+    /// Which entries, and why: one line, no secrets.
+    pub what: String,
+    /// How many entries were changed.
+    pub changed: u64,
+}
+
+/// The outbox: what was acknowledged is not lost, and what was delivered is not delivered again.
+///
+/// *One after another*: every method that changes something happens at one moment, as in a
+/// serializable transaction. *All or nothing*: an error means that nothing was done; with the one
+/// exception of a disk that says it has failed and has not, which may bring back what an error
+/// denied, never lose what was promised.
+///
+/// # In a fleet
+///
+/// Several daemons share one store and drain it together. What keeps them apart are leases: an entry
+/// that was given out ([`Admission::Send`], [`Parcel`]) belongs to its ticket until the lease ends. A
+/// daemon that dies leaves leases behind; when they end, its entries are due again (or forgotten, see
+/// [`Intake::Send`]) for whoever claims next. A daemon that slept over its lease finds its ticket
+/// void. So an entry may be sent twice, always with the same idempotency key, and is settled once.
+/// Leases are compared with the `now` of whoever claims: the clocks of a fleet must agree to well
+/// within a lease.
+pub trait Store: Send + Sync + 'static {
+    /// Takes deposits of one callback, all or none, and says of each what has become of it.
+    ///
+    /// *Repetition.* Of all deposits with one id, and of all credits with one business key
+    /// ([`Keys::credit`]), in all daemons, one is delivered; the others are
+    /// [`Admission::Duplicate`], or [`Admission::InFlight`] while the first is being sent. A shared
+    /// backend needs a unique index for each of the two, and must look again after a conflict. A
+    /// deposit whose id is known with other content ([`Keys::content`]) is an *equivocation*: it is
+    /// held, whatever `intake` says, once for each content: the pair of id and content is what is
+    /// unique. A repetition of a dead letter queues that again. A repetition
+    /// of what an operator has dropped stays a duplicate.
+    ///
+    /// *Order.* A deposit whose payment ([`Keys::order`], [`Keys::transaction`]) has an earlier entry
+    /// that is being sent or waits, other than those deposited together with it, is queued behind
+    /// it. A shared backend must number entries of one payment in the order of their commits: an
+    /// advisory lock per payment, or a locked row.
+    ///
+    /// *Standing.* A deposit is *regressive* if [`keys::is_regressive`] says so of the earlier
+    /// entries of its payment, dropped ones and equivocations not counted. It is marked, and held
+    /// where [`Deposit::hold_regressive`] says so.
+    ///
+    /// *Durability.* Of what is [`Admission::Queued`] or [`Admission::Held`], and of what a
+    /// [`Admission::Duplicate`] repeats unless that was delivered, it is on disk and synced (on as
+    /// many nodes as the database promises) when the answer is there.
+    fn admit(
+        &self,
+        deposits: Vec<Deposit>,
+        intake: Intake,
+        now: UnixSeconds,
+    ) -> Answer<'_, Vec<Admission>>;
+
+    /// Gives out at most `max` entries for one upstream that are due, the earliest first, and leases
+    /// them. Of a payment only the first that waits is ever due: the next becomes so when that is
+    /// settled as delivered or dead, or dropped. Leases that have ended by `now` are taken back
+    /// first. A shared backend selects `FOR UPDATE SKIP LOCKED`, so that daemons that claim together
+    /// get different entries and none waits for another.
+    fn claim(
+        &self,
+        upstream: &str,
+        max: usize,
+        now: UnixSeconds,
+        lease_until: UnixSeconds,
+    ) -> Answer<'_, Claimed>;
+
+    /// Says what came of sending an entry; `false`: the ticket is void and nothing was done.
+    /// [`Settlement::Wait`] is durable when the answer is there if the ticket came from
+    /// [`Admission::Send`]; the others need not be. Makes due what waited for the entry alone.
+    fn settle(&self, ticket: Ticket, settlement: Settlement, now: UnixSeconds) -> Answer<'_, bool>;
+
+    /// Entries that fit, at most [`ROWS_MAX`]. Needs not see what is being written.
+    fn entries(&self, filter: &Filter, page: Page, max: usize) -> Answer<'_, Vec<Entry>>;
+
+    /// One entry and its message, as long as that is kept.
+    fn entry(&self, seq: i64) -> Answer<'_, Option<(Entry, Option<Message>)>>;
+
+    /// Does it to each of these entries that it can be done to, and says to how many. Those that are
+    /// leased are left alone.
+    fn order(&self, seqs: Vec<i64>, order: Order, now: UnixSeconds) -> Answer<'_, u64>;
+
+    /// What is there now. A shared backend tells of all daemons.
+    fn totals(&self) -> Answer<'_, Totals>;
+
+    /// Forgets entries that were delivered or dropped before `before`, at most some thousands; how
+    /// many. With them goes the memory of their ids: a repetition after that is new. Never touches
+    /// what waits, is held or dead.
+    fn prune(&self, before: UnixSeconds) -> Answer<'_, u64>;
+
+    /// Writes down what an operator did. On disk when the answer is there.
+    fn record(&self, act: Act) -> Answer<'_, ()>;
+
+    /// What operators did, the latest first, at most [`ROWS_MAX`].
+    fn acts(&self, max: usize) -> Answer<'_, Vec<Act>>;
+
+    /// Whether deposits can be taken now; if not, why. Never waits for the disk.
+    fn health(&self) -> Result<(), StoreError>;
+}
