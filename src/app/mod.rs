@@ -22,7 +22,7 @@ use crate::config::{Boot, Limits};
 use crate::engine::inbound::UnixSeconds;
 use crate::live::{Live, Store};
 use crate::metrics::Metrics;
-use crate::server::{Ingress, Listening, Phase};
+use crate::server::{Ingress, Keeping, Listening, Phase};
 
 /// What is needed to start.
 pub struct Setup {
@@ -85,8 +85,13 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     reload::name_what_is_out(&live.load());
     let (phase, phases) = watch::channel(Phase::Serving);
     let (admin_phase, admin_phases) = watch::channel(Phase::Serving);
-    let ingress =
-        Arc::new(Ingress::new(Arc::clone(&live), Arc::clone(&metrics), limits.clone(), clock));
+    let ingress = Arc::new(Ingress::new(
+        Arc::clone(&live),
+        Arc::clone(&metrics),
+        limits.clone(),
+        clock,
+        Keeping::default(),
+    ));
     let callbacks = Listening::new(limits.clone(), Arc::clone(&metrics), phases.clone());
     let mut tasks = JoinSet::new();
     let mut addresses = Vec::new();

@@ -3,6 +3,7 @@
 
 mod exchange;
 mod labels;
+mod outbox;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use prometheus::{
 use crate::engine::inbound::UnixSeconds;
 pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
+pub use outbox::{Contents, Handling, OutboxMetrics};
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -268,6 +270,11 @@ impl Metrics {
     pub fn exchanges(&self) -> ExchangeMetrics {
         self.exchanges.forget_breakers();
         self.exchanges.clone()
+    }
+
+    /// What is counted of the outbox; to be called once, where there is one.
+    pub fn outbox(&self) -> Result<OutboxMetrics, prometheus::Error> {
+        OutboxMetrics::new(&self.registry)
     }
 
     /// The counters of one upstream, looked up once.

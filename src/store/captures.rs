@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::event::{Amount, Status};
-use crate::engine::inbound::UnixSeconds;
+use crate::engine::event::{Amount, Event, Status};
+use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::store::StoreError;
 use crate::store::seal::Seal;
 
@@ -76,6 +76,34 @@ pub struct Said {
     pub transaction_id: Option<String>,
     /// See [`crate::engine::event::Event::amount`].
     pub amount: Option<Amount>,
+}
+
+impl Said {
+    /// What this event says.
+    pub fn of(event: &Event) -> Self {
+        Self {
+            id: event.id.clone(),
+            status: event.status,
+            credit: event.credit,
+            order_id: event.order_id.clone(),
+            transaction_id: event.transaction_id.clone(),
+            amount: event.amount.clone(),
+        }
+    }
+}
+
+impl Kept {
+    /// This request, whole.
+    pub fn of(inbound: &Inbound<'_>) -> Self {
+        let headers = inbound.headers.iter();
+        Self {
+            method: inbound.method.to_owned(),
+            target: inbound.target.to_owned(),
+            headers: headers.map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect(),
+            body: inbound.body.to_vec(),
+            masked: false,
+        }
+    }
 }
 
 /// A request, as [`crate::engine::inbound::Inbound`] has it.
