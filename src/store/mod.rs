@@ -164,7 +164,7 @@ pub enum Admission {
 }
 
 /// By what a duplicate was known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Duplicate {
     /// The id of the notification.
     Delivery,
