@@ -3,6 +3,7 @@
 
 mod exchange;
 mod labels;
+mod store;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use prometheus::{
 use crate::engine::inbound::UnixSeconds;
 pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
+pub use store::StoreMetrics;
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -57,6 +59,7 @@ pub struct Metrics {
     answers: IntCounterVec,
     answer_durations: HistogramVec,
     exchanges: ExchangeMetrics,
+    store: StoreMetrics,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
     generation: IntGauge,
@@ -93,6 +96,7 @@ impl Metrics {
                 &["upstream"],
             )?,
             exchanges: ExchangeMetrics::new(&registry)?,
+            store: StoreMetrics::new(&registry)?,
             reload_successful: IntGauge::new(
                 "config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -268,6 +272,11 @@ impl Metrics {
     pub fn exchanges(&self) -> ExchangeMetrics {
         self.exchanges.forget_breakers();
         self.exchanges.clone()
+    }
+
+    /// What is counted of the store.
+    pub fn store(&self) -> StoreMetrics {
+        self.store.clone()
     }
 
     /// The counters of one upstream, looked up once.

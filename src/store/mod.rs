@@ -24,6 +24,7 @@
 pub mod captures;
 pub mod keys;
 pub mod seal;
+pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
