@@ -17,7 +17,7 @@ use crate::server::{Ingress, Keeping, Phase};
 use crate::store::captures::{self, Captures};
 use crate::store::seal::Seal;
 use crate::store::sqlite::{self, Sqlite};
-use crate::store::{StoreError, Totals, disk_free};
+use crate::store::{StoreError, Totals, folder};
 
 /// How long an upstream is left alone after the store has failed.
 const STORE_PAUSE_SECONDS: i64 = 1;
@@ -37,31 +37,30 @@ pub(super) fn open(
     metrics: &Metrics,
     clock: fn() -> UnixSeconds,
 ) -> io::Result<Keeping> {
-    let folder = &settings.folder;
+    let place = &settings.folder;
     let at = |what: &str, error: &dyn std::fmt::Display| {
-        io::Error::other(format!("cannot open {what} in {}: {error}", folder.display()))
+        io::Error::other(format!("cannot open {what} in {}: {error}", place.display()))
     };
-    sqlite::make_folder(folder).map_err(|error| at("the store", &error))?;
-    let seal = Seal::new(&settings.keys).ok_or_else(|| at("the store", &"a key is not 32 bytes"))?;
+    folder::make(place).map_err(|error| at("the store", &error))?;
+    let seal =
+        Seal::new(&settings.keys).ok_or_else(|| at("the store", &"a key is not 32 bytes"))?;
     let seal = Arc::new(seal);
     let steady = steady(clock);
     let store = sqlite::Settings {
-        path: folder.join("outbox.db"),
+        path: place.join("outbox.db"),
         waiting_max: settings.waiting_max as u64,
         bytes_max: settings.events_bytes_max,
         seal: Arc::clone(&seal),
     };
-    let counted = metrics.store().map_err(io::Error::other)?;
-    let store = Sqlite::open(store, steady(), counted).map_err(|error| at("the outbox", &error))?;
+    let store =
+        Sqlite::open(store, steady(), metrics.store()).map_err(|error| at("the outbox", &error))?;
     let captures = captures::Settings {
-        path: folder.join("captures.db"),
+        path: place.join("captures.db"),
         bytes_max: settings.captures_bytes_max,
         age_max: settings.captures_age,
         seal,
     };
-    let counted = metrics.captures().map_err(io::Error::other)?;
-    let captures =
-        Captures::open(captures, counted).map_err(|error| at("the captures", &error))?;
+    let captures = Captures::open(captures).map_err(|error| at("the captures", &error))?;
     let clocks = Clocks { wall: Box::new(clock), steady: Box::new(steady) };
     let counted = metrics.outbox().map_err(io::Error::other)?;
     let outbox = Outbox::new(Arc::new(store), counted, clocks);
@@ -123,7 +122,7 @@ pub(super) async fn deliver(
 }
 
 /// Counts what is kept, and forgets what is old.
-pub(super) async fn look_after(keeping: Keeping, settings: Settings, metrics: Arc<Metrics>) {
+pub(super) async fn look_after(keeping: Keeping, settings: Settings) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (Some(outbox), Some(captures)) = (keeping.outbox, keeping.captures) else { return };
@@ -132,7 +131,7 @@ pub(super) async fn look_after(keeping: Keeping, settings: Settings, metrics: Ar
         ticks.tick().await;
         let health = outbox.store().health();
         say_health(&mut was, health);
-        outbox.metrics().store(health.is_ok(), disk_free(&settings.folder));
+        outbox.metrics().store(health.is_ok(), folder::free_bytes(&settings.folder));
         if second.is_multiple_of(COUNT_EVERY)
             && let Ok(totals) = outbox.store().totals().await
         {
@@ -145,7 +144,6 @@ pub(super) async fn look_after(keeping: Keeping, settings: Settings, metrics: Ar
             while captures.prune(outbox.now()).await.is_ok_and(|gone| gone > 0) {}
         }
     }
-    drop(metrics);
 }
 
 fn say_health(was: &mut Result<(), StoreError>, is: Result<(), StoreError>) {

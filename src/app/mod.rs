@@ -20,12 +20,12 @@ pub use reload::{Reloaded, Source};
 
 use crate::admin::Admin;
 use crate::config::{Boot, Limits};
+use crate::deliver::Outbox;
 use crate::engine::inbound::UnixSeconds;
 use crate::live::{Live, Store};
 use crate::metrics::Metrics;
-use crate::store::captures::Captures;
-use crate::deliver::Outbox;
 use crate::server::{Ingress, Keeping, Listening, Phase};
+use crate::store::captures::Captures;
 
 /// What is needed to start.
 pub struct Setup {

@@ -4,6 +4,7 @@
 mod exchange;
 mod labels;
 mod outbox;
+mod store;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::engine::inbound::UnixSeconds;
 pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
+pub use store::StoreMetrics;
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -59,6 +61,7 @@ pub struct Metrics {
     answers: IntCounterVec,
     answer_durations: HistogramVec,
     exchanges: ExchangeMetrics,
+    store: StoreMetrics,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
     generation: IntGauge,
@@ -95,6 +98,7 @@ impl Metrics {
                 &["upstream"],
             )?,
             exchanges: ExchangeMetrics::new(&registry)?,
+            store: StoreMetrics::new(&registry)?,
             reload_successful: IntGauge::new(
                 "config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -275,6 +279,11 @@ impl Metrics {
     /// What is counted of the outbox; to be called once, where there is one.
     pub fn outbox(&self) -> Result<OutboxMetrics, prometheus::Error> {
         OutboxMetrics::new(&self.registry)
+    }
+
+    /// What is counted of the store.
+    pub fn store(&self) -> StoreMetrics {
+        self.store.clone()
     }
 
     /// The counters of one upstream, looked up once.

@@ -22,8 +22,10 @@
 //! ```
 
 pub mod captures;
+pub mod folder;
 pub mod keys;
 pub mod seal;
+pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -22,7 +22,7 @@ use crate::support::child::Daemon;
 use crate::support::gateways::hex;
 use crate::support::shop::{Folder, WEBHOOK_SECRET};
 use crate::support::wire::{Callback, Line};
-use crate::support::{PATIENCE, eventually, request};
+use crate::support::{PATIENCE, free_address, request};
 
 const CRASHES: usize = 200;
 
@@ -119,7 +119,12 @@ struct Taken(Mutex<Vec<(String, Value)>>);
 
 /// An upstream that takes most things, fails at some, and now and then takes one and dies before it
 /// can say so.
-async fn upstream(listener: TcpListener, taken: Arc<Taken>, chance: Arc<Chance>, calm: Arc<AtomicBool>) {
+async fn upstream(
+    listener: TcpListener,
+    taken: Arc<Taken>,
+    chance: Arc<Chance>,
+    calm: Arc<AtomicBool>,
+) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (taken, chance, calm) = (Arc::clone(&taken), Arc::clone(&chance), Arc::clone(&calm));
@@ -142,7 +147,7 @@ async fn serve(mut stream: TcpStream, taken: &Taken, chance: &Chance, calm: &Ato
             }
         };
         let draw = if calm.load(Ordering::Relaxed) { 99 } else { chance.below(100) };
-        let mut take = || {
+        let take = || {
             let key = got.header("idempotency-key").unwrap().to_owned();
             taken.0.lock().unwrap().push((key, serde_json::from_str(&got.body).unwrap()));
         };
@@ -206,10 +211,6 @@ async fn gateway(
     }
 }
 
-async fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
@@ -221,7 +222,7 @@ async fn no_acknowledged_event_is_lost_or_doubled_by_a_killed_daemon() {
     let chance = Arc::new(Chance(AtomicU64::new(seed)));
     let folder = Folder::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = free_port().await;
+    let address = free_address().await;
     folder.write("ledger.yaml", rule());
     folder.write("secret", SECRET);
     folder.write("upstream", WEBHOOK_SECRET);

@@ -78,8 +78,7 @@ fn arrived(stub: &Stub, acknowledged: &[usize]) -> bool {
 
 #[tokio::test]
 async fn a_full_disk_makes_gateways_come_again_and_heals_by_itself() {
-    let Target::Http(url) = nobody().await else { panic!("an address") };
-    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let address = free_address().await;
     let folder = folder(&text(address));
     let disk = Disk::new(&folder, "3m");
     let daemon = Daemon::start(&folder).await;
@@ -125,18 +124,14 @@ async fn a_full_disk_makes_gateways_come_again_and_heals_by_itself() {
 
 #[tokio::test]
 async fn a_disk_that_is_read_only_for_a_while_loses_nothing() {
-    let Target::Http(url) = nobody().await else { panic!("an address") };
-    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let address = free_address().await;
     let folder = folder(&text(address));
     let disk = Disk::new(&folder, "64m");
     let daemon = Daemon::start(&folder).await;
     assert_eq!(say(&daemon, 0).await, 200);
     // An open file could still be written on a file system that is remounted by force only.
-    let remount = Command::new("mount")
-        .args(["-o", "remount,ro"])
-        .arg(folder.at("state"))
-        .status()
-        .unwrap();
+    let remount =
+        Command::new("mount").args(["-o", "remount,ro"]).arg(folder.at("state")).status().unwrap();
     if !remount.success() {
         // The kernel refuses it while a file is open for writing: take the folder away instead.
         std::fs::rename(folder.at("state/store"), folder.at("state/away")).unwrap();
@@ -158,7 +153,8 @@ async fn a_disk_that_is_read_only_for_a_while_loses_nothing() {
 async fn injected(folder: &Folder, inject: &str) -> Daemon {
     Daemon::start_under(
         folder,
-        Command::new("strace").args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
+        Command::new("strace")
+            .args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
             .args(["-e", &format!("inject={inject}")]),
     )
     .await
@@ -166,8 +162,7 @@ async fn injected(folder: &Folder, inject: &str) -> Daemon {
 
 #[tokio::test]
 async fn a_sync_that_fails_is_no_acknowledgement() {
-    let Target::Http(url) = nobody().await else { panic!("an address") };
-    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let address = free_address().await;
     let folder = folder(&text(address));
     // The first ones belong to the start.
     let daemon = injected(&folder, "fsync,fdatasync:error=EIO:when=40..60").await;
@@ -205,8 +200,7 @@ async fn a_slow_sync_is_waited_for() {
 
 #[tokio::test]
 async fn a_damaged_file_is_set_aside_and_what_can_be_read_is_delivered() {
-    let Target::Http(url) = nobody().await else { panic!("an address") };
-    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let address = free_address().await;
     let folder = folder(&text(address));
     let mut daemon = Daemon::start(&folder).await;
     for n in 0..200 {
@@ -224,9 +218,9 @@ async fn a_damaged_file_is_set_aside_and_what_can_be_read_is_delivered() {
     let stub = Stub::at(address, &[OK]).await;
     eventually("it takes events", async || say(&daemon, 1000).await == 200).await;
     eventually("most of it arrives", async || stub.got().len() > 100).await;
-    let aside = std::fs::read_dir(folder.at("state/store")).unwrap().any(|entry| {
-        entry.unwrap().file_name().to_string_lossy().contains("corrupt")
-    });
+    let aside = std::fs::read_dir(folder.at("state/store"))
+        .unwrap()
+        .any(|entry| entry.unwrap().file_name().to_string_lossy().contains("corrupt"));
     assert!(aside, "the damaged file is kept: {}", daemon.stderr.text());
     let _: &Guarded = &daemon.process;
 }

@@ -59,7 +59,7 @@ async fn states(running: &Running) -> Vec<State> {
     entries(running).await.iter().map(|entry| entry.state).collect()
 }
 
-fn ended(running: &Running, outcome: &str, reason: &str) -> u64 {
+fn ended(running: &Running, outcome: &str, reason: &str) -> i64 {
     Counts::of(running).ended(["stripe", outcome, reason, "stripe"])
 }
 
@@ -74,8 +74,7 @@ async fn arrives(stub: &Stub, count: usize) {
 
 #[tokio::test]
 async fn a_durable_callback_is_acknowledged_although_the_upstream_is_away() {
-    let Target::Http(url) = nobody().await else { panic!("an address") };
-    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let address = free_address().await;
     let (_folder, running) = kept(address, ", delivery: durable").await;
     assert_eq!(say(&running, &genuine("stripe", 1)).await, 200);
     assert_eq!(ended(&running, "accepted", "kept"), 1);
@@ -202,7 +201,8 @@ async fn a_step_back_is_marked_and_by_policy_held() {
         } else {
             assert_eq!(got[1]["transition"], "regressive");
         }
-        let counted = Counts::of(&running).whole("countersign_regressive_total{gateway=\"stripe\"}");
+        let counted =
+            Counts::of(&running).whole("countersign_regressive_total{gateway=\"stripe\"}");
         assert_eq!(counted, 1);
     }
 }
@@ -210,7 +210,8 @@ async fn a_step_back_is_marked_and_by_policy_held() {
 #[tokio::test]
 async fn a_hundred_copies_at_once_reach_the_upstream_once() {
     for more in ["", ", delivery: durable"] {
-        let stub = Stub::start(&[Act::SayLate("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]).await;
+        let stub =
+            Stub::start(&[Act::SayLate("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]).await;
         let (_folder, running) = kept(stub.address, more).await;
         let (address, bytes) = (running.addresses[0], genuine("stripe", 1).keep("/stripe/"));
         let copies: Vec<_> = (0..100)
@@ -253,8 +254,7 @@ async fn a_later_event_of_a_payment_waits_for_the_earlier_one_and_others_do_not(
 
 #[tokio::test]
 async fn what_waits_survives_a_restart() {
-    let Target::Http(url) = nobody().await else { panic!("an address") };
-    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let address = free_address().await;
     let (folder, running) = kept(address, ", delivery: durable").await;
     for n in 0..20 {
         assert_eq!(say(&running, &genuine("stripe", n)).await, 200);
@@ -270,9 +270,7 @@ async fn what_waits_survives_a_restart() {
 
 #[tokio::test]
 async fn a_store_that_is_full_asks_the_gateway_to_come_again() {
-    let target = nobody().await;
-    let Target::Http(url) = target else { panic!("an address") };
-    let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+    let address = free_address().await;
     let text = config_of(address, ", delivery: durable")
         .replace("path: state", "path: state, events: { waiting: 2 }");
     let folder = folder(&text);

@@ -65,14 +65,15 @@ impl Post {
             bytes_max: 4 << 30,
             seal: Arc::new(Seal::default()),
         };
-        let store = Sqlite::open(settings, NOW, metrics.store().unwrap()).unwrap();
+        let store = Sqlite::open(settings, NOW, metrics.store()).unwrap();
         let clock = Arc::new(AtomicI64::new(NOW));
         let [wall, steady] = [&clock, &clock].map(|clock| {
             let clock = Arc::clone(clock);
             Box::new(move || clock.load(Ordering::Relaxed))
                 as Box<dyn Fn() -> UnixSeconds + Send + Sync>
         });
-        let outbox = Outbox::new(Arc::new(store), metrics.outbox().unwrap(), Clocks { wall, steady });
+        let outbox =
+            Outbox::new(Arc::new(store), metrics.outbox().unwrap(), Clocks { wall, steady });
         let upstream = Upstream {
             timeout: PATIENCE,
             connect_timeout: PATIENCE,
@@ -112,9 +113,9 @@ impl Post {
 
 #[tokio::test]
 async fn a_week_without_the_upstream_loses_nothing_and_then_all_of_it_arrives_in_order() {
-    let Target::Http(url) = nobody().await else { panic!("an address") };
-    let address = url.trim_start_matches("http://").parse().unwrap();
-    let post = Post::new(Target::Http(url), Duration::from_secs(14 * 24 * 3600));
+    let address = free_address().await;
+    let post =
+        Post::new(Target::Http(format!("http://{address}")), Duration::from_secs(14 * 24 * 3600));
     let outlet = post.outlet();
     let (mut kept, mut attempts) = (0, 0);
     for hour in 0..WEEK / HOUR {
@@ -148,7 +149,9 @@ async fn a_week_without_the_upstream_loses_nothing_and_then_all_of_it_arrives_in
         let statuses: Vec<_> = got
             .iter()
             .filter(mine)
-            .map(|got| serde_json::from_str::<serde_json::Value>(&got.body).unwrap()["status"].clone())
+            .map(|got| {
+                serde_json::from_str::<serde_json::Value>(&got.body).unwrap()["status"].clone()
+            })
             .collect();
         assert_eq!(statuses, ["pending", "authorized", "succeeded"], "payment {payment}");
     }
@@ -157,9 +160,8 @@ async fn a_week_without_the_upstream_loses_nothing_and_then_all_of_it_arrives_in
 
 #[tokio::test]
 async fn what_is_older_than_the_horizon_is_a_dead_letter_until_an_operator_decides() {
-    let Target::Http(url) = nobody().await else { panic!("an address") };
-    let address = url.trim_start_matches("http://").parse().unwrap();
-    let post = Post::new(Target::Http(url), Duration::from_secs(24 * 3600));
+    let address = free_address().await;
+    let post = Post::new(Target::Http(format!("http://{address}")), Duration::from_secs(24 * 3600));
     let outlet = post.outlet();
     post.keep(vec![event(1, 1, Status::Succeeded)]).await;
     post.keep(vec![event(2, 1, Status::Refunded)]).await;

@@ -26,6 +26,7 @@ pub(crate) mod gateways;
 pub(crate) mod lines;
 pub(crate) mod load;
 pub(crate) mod nginx;
+pub(crate) mod outbox;
 pub(crate) mod shop;
 pub(crate) mod site;
 pub(crate) mod wire;
@@ -297,8 +298,12 @@ impl Stub {
 
 /// A port on which nobody listens.
 pub(crate) async fn nobody() -> Target {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    Target::Http(format!("http://{address}"))
+    Target::Http(format!("http://{}", free_address().await))
+}
+
+/// An address at which nobody listens yet.
+pub(crate) async fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 async fn serve(

@@ -1,0 +1,187 @@
+//! A file that is damaged: set aside, and whatever can still be read of it carried over.
+//!
+//! The new file is filled under another name first. So a crash at any moment finds either the
+//! damaged file in its place, to begin again, or the new one whole.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+
+use super::fault::Fault;
+use super::files::{self, beside};
+use super::schema;
+use crate::engine::inbound::UnixSeconds;
+
+/// Reads that fail before nothing more is expected of a table.
+const FAILURES_MAX: u64 = 100_000;
+
+/// What came of it.
+pub(super) struct Salvaged {
+    /// Entries that were carried over.
+    pub(super) kept: u64,
+    /// Numbers of entries that could not be read, or were never there, at most.
+    pub(super) lost: u64,
+    /// Where the damaged file is now.
+    pub(super) aside: PathBuf,
+}
+
+const FILLING: &str = ".filling";
+const FILLED: &str = ".filled";
+
+/// Sets the file aside and puts a new one in its place.
+pub(super) fn run(path: &Path, bytes_max: u64, now: UnixSeconds) -> Result<Salvaged, Fault> {
+    let filling = beside(path, FILLING);
+    remove(&filling)?;
+    remove(&beside(path, FILLED))?;
+    let mut salvaged = Salvaged { kept: 0, lost: 0, aside: free_name(path, now) };
+    fill(path, &filling, bytes_max, &mut salvaged)?;
+    fs::rename(&filling, beside(path, FILLED))?;
+    files::sync_folder(path)?;
+    for end in ["", "-wal", "-shm"] {
+        if beside(path, end).exists() {
+            fs::rename(beside(path, end), beside(&salvaged.aside, end))?;
+        }
+    }
+    finish(path)?;
+    Ok(salvaged)
+}
+
+/// Takes the last step of what a crash has cut short.
+pub(super) fn finish(path: &Path) -> Result<(), Fault> {
+    let filled = beside(path, FILLED);
+    if filled.exists() && !path.exists() {
+        // Of the damaged file: nothing for the new one.
+        for end in ["-wal", "-shm"] {
+            remove(&beside(path, end))?;
+        }
+        fs::rename(filled, path)?;
+        files::sync_folder(path)?;
+    }
+    Ok(())
+}
+
+fn free_name(path: &Path, now: UnixSeconds) -> PathBuf {
+    let name = |count: u32| match count {
+        0 => beside(path, &format!(".corrupt-{now}")),
+        count => beside(path, &format!(".corrupt-{now}.{count}")),
+    };
+    (0..).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(0))
+}
+
+fn remove(path: &Path) -> Result<(), Fault> {
+    for end in ["", "-wal", "-shm"] {
+        match fs::remove_file(beside(path, end)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn fill(path: &Path, filling: &Path, bytes_max: u64, salvaged: &mut Salvaged) -> Result<(), Fault> {
+    let new = schema::writer(filling, bytes_max)?;
+    new.execute_batch("BEGIN IMMEDIATE")?;
+    if let Ok(old) = damaged(path) {
+        let upper = files::len(path) / 16;
+        for table in ["name", "entry", "message", "act"] {
+            let mut copy = Copy { old: &old, new: &new, table, kept: 0, lost: 0, failures: 0 };
+            copy.all(upper)?;
+            if table == "entry" {
+                (salvaged.kept, salvaged.lost) = (copy.kept, copy.lost);
+            }
+        }
+    }
+    // What is to be sent without its message is nothing; a name that is lost has a number still.
+    new.execute_batch(
+        "INSERT OR IGNORE INTO name SELECT n, 'lost-' || n FROM (SELECT gateway AS n FROM entry \
+         UNION SELECT route FROM entry UNION SELECT upstream FROM entry);
+         UPDATE entry SET state = 4, why = 'message_lost', due = NULL \
+         WHERE state IN (0, 1, 2) AND seq NOT IN (SELECT seq FROM message);
+         UPDATE progress SET known = 0;
+         COMMIT;
+         PRAGMA wal_checkpoint(TRUNCATE);",
+    )?;
+    new.close().map_err(|(_, error)| error.into())
+}
+
+/// Opens it so that nothing is changed but what recovery of its log changes.
+fn damaged(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
+/// Carries the rows of one table over, around those that cannot be read.
+struct Copy<'a> {
+    old: &'a Connection,
+    new: &'a Connection,
+    table: &'static str,
+    kept: u64,
+    lost: u64,
+    failures: u64,
+}
+
+impl Copy<'_> {
+    /// `rows`: how many there may be at most.
+    fn all(&mut self, rows: u64) -> Result<(), Fault> {
+        let last = |order: &str| {
+            let select = format!("SELECT rowid FROM {} ORDER BY rowid {order} LIMIT 1", self.table);
+            self.old.query_row(&select, [], |row| row.get::<_, i64>(0))
+        };
+        let first = last("ASC").unwrap_or(1);
+        let most = i64::try_from(rows).unwrap_or(i64::MAX);
+        let last = last("DESC").unwrap_or(first.saturating_add(most));
+        self.range(first, last)
+    }
+
+    /// Halves what fails until single rows are left.
+    fn range(&mut self, first: i64, last: i64) -> Result<(), Fault> {
+        let mut ranges = vec![(first, last)];
+        while let Some((mut first, last)) = ranges.pop() {
+            if self.scan(&mut first, last)? || first > last {
+                continue;
+            }
+            self.failures += 1;
+            if first == last || self.failures > FAILURES_MAX {
+                self.lost += last.abs_diff(first) + 1;
+                continue;
+            }
+            let middle = first.midpoint(last);
+            ranges.push((middle + 1, last));
+            ranges.push((first, middle));
+        }
+        Ok(())
+    }
+
+    /// Carries rows over until one cannot be read, which is `first` then or comes after it. Whether
+    /// all could.
+    fn scan(&mut self, first: &mut i64, last: i64) -> Result<bool, Fault> {
+        let select = format!("SELECT rowid, * FROM {} WHERE rowid BETWEEN ?1 AND ?2", self.table);
+        let Ok(mut statement) = self.old.prepare_cached(&select) else { return Ok(false) };
+        let columns = statement.column_count();
+        let Ok(mut rows) = statement.query([*first, last]) else { return Ok(false) };
+        let marks = vec!["?"; columns - 1].join(", ");
+        let insert = format!("INSERT OR IGNORE INTO {} VALUES ({marks})", self.table);
+        let mut insert = self.new.prepare_cached(&insert)?;
+        loop {
+            let Ok(row) = rows.next() else { return Ok(false) };
+            let Some(row) = row else { return Ok(true) };
+            let Ok(number) = row.get::<_, i64>(0) else { return Ok(false) };
+            if number < *first {
+                return Ok(false);
+            }
+            let values: Result<Vec<Value>, _> = (1..columns).map(|at| row.get(at)).collect();
+            // What no longer is what the table may hold is lost; a full disk is the caller's.
+            let kept = values.is_ok_and(|values| insert.execute(params_from_iter(values)).is_ok());
+            self.kept += u64::from(kept);
+            self.lost += u64::from(!kept);
+            let Some(next) = number.checked_add(1) else { return Ok(true) };
+            *first = next;
+        }
+    }
+}
