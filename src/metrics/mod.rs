@@ -1,6 +1,7 @@
 //! What is counted, in methods named for what happened. The only layer that names `prometheus`.
 //! Labels come from the configuration and from closed lists, never from a request.
 
+mod captures;
 mod exchange;
 mod labels;
 
@@ -15,6 +16,7 @@ use prometheus::{
 };
 
 use crate::engine::inbound::UnixSeconds;
+pub use captures::CaptureMetrics;
 pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
 
@@ -57,6 +59,7 @@ pub struct Metrics {
     answers: IntCounterVec,
     answer_durations: HistogramVec,
     exchanges: ExchangeMetrics,
+    captures: CaptureMetrics,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
     generation: IntGauge,
@@ -93,6 +96,7 @@ impl Metrics {
                 &["upstream"],
             )?,
             exchanges: ExchangeMetrics::new(&registry)?,
+            captures: CaptureMetrics::new(&registry)?,
             reload_successful: IntGauge::new(
                 "config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -268,6 +272,11 @@ impl Metrics {
     pub fn exchanges(&self) -> ExchangeMetrics {
         self.exchanges.forget_breakers();
         self.exchanges.clone()
+    }
+
+    /// What is counted of captures.
+    pub fn captures(&self) -> CaptureMetrics {
+        self.captures.clone()
     }
 
     /// The counters of one upstream, looked up once.
