@@ -122,7 +122,7 @@ pub(super) async fn deliver(
 }
 
 /// Counts what is kept, and forgets what is old.
-pub(super) async fn look_after(keeping: Keeping, settings: Settings) {
+pub(super) async fn look_after(keeping: Keeping, settings: Settings, metrics: Arc<Metrics>) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (Some(outbox), Some(captures)) = (keeping.outbox, keeping.captures) else { return };
@@ -136,6 +136,8 @@ pub(super) async fn look_after(keeping: Keeping, settings: Settings) {
             && let Ok(totals) = outbox.store().totals().await
         {
             outbox.metrics().contents(&contents(totals));
+            let captures::Totals { count, bytes, oldest, lost } = captures.totals();
+            metrics.captures().now(count, bytes, oldest, lost);
         }
         if second.is_multiple_of(PRUNE_EVERY) {
             let age = i64::try_from(settings.events_age.as_secs()).unwrap_or(i64::MAX);

@@ -109,7 +109,7 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     let Keeping { outbox, captures } = keeping.clone();
     if let (Some(settings), Some(outbox)) = (store, outbox.clone()) {
         deliveries.spawn(keeping::deliver(outbox, Arc::clone(&ingress), phases.clone()));
-        tasks.spawn(keeping::look_after(keeping, settings));
+        tasks.spawn(keeping::look_after(keeping, settings, Arc::clone(&metrics)));
     }
     let callbacks = Listening::new(limits.clone(), Arc::clone(&metrics), phases.clone());
     let mut addresses = Vec::new();

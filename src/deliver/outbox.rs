@@ -103,7 +103,8 @@ impl Outbox {
             }
             // An upstream that was unwell is tried with one message, not with a flood.
             let room = if health.is_well() { room } else { 1 };
-            if under_way.len() < room && look_at.is_none() {
+            // Half of the room at a time, so that a claim is worth its transaction.
+            if under_way.len() <= room / 2 && look_at.is_none() {
                 if health.retry_at() > now {
                     look_at = Some(health.retry_at());
                 } else {
