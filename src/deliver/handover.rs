@@ -1,11 +1,11 @@
 //! What becomes of an accepted callback while its gateway waits: sent, kept, or known already.
 
+use crate::config::Delivery;
 use crate::deliver::deposit::{Accepted, Sendable};
 use crate::deliver::outbox::patience;
 use crate::deliver::{Answer, DeliverError, Outbox, Outlet};
 use crate::engine::inbound::UnixSeconds;
 use crate::metrics::Handling;
-use crate::rule::Delivery;
 use crate::store::{
     Admission, Deposit, Duplicate, Form, Intake, Marks, Message, Settlement, StoreError, Ticket,
 };
