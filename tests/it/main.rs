@@ -31,6 +31,7 @@ mod nginx;
 mod observe;
 mod prometheus;
 mod properties;
+mod properties_money;
 mod rejects;
 mod reload;
 mod reload_storm;
