@@ -33,6 +33,7 @@ mod observe;
 mod prometheus;
 mod properties;
 mod properties_money;
+mod readme;
 mod rejects;
 mod reload;
 mod reload_storm;
