@@ -248,6 +248,7 @@ mod tests {
         };
         let replies = ReplyPlans {
             accepted: ReplyPlan::Fixed(own("OK")),
+            duplicate: None,
             refused: Some(own("NO")),
             try_again: Some(own("LATER")),
         };
