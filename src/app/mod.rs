@@ -20,14 +20,16 @@ pub use reload::{Reloaded, Source};
 use crate::admin::Admin;
 use crate::config::{Boot, Limits};
 use crate::engine::inbound::UnixSeconds;
-use crate::live::Live;
+use crate::live::{Live, Store};
 use crate::metrics::Metrics;
-use crate::server::{Ingress, Listening, Phase};
+use crate::server::{Ingress, Keeping, Listening, Phase};
 
 /// What is needed to start.
 pub struct Setup {
     /// Fixed until the next start.
     pub boot: Boot,
+    /// What outlives a restart; `None`: nothing.
+    pub store: Option<Store>,
     /// With the first snapshot in it.
     pub live: Arc<Live>,
     /// Where the next ones come from; `None`: there are none.
@@ -68,7 +70,8 @@ pub fn wall_clock() -> UnixSeconds {
 
 /// Binds every listener, then serves. Fails before it has accepted anything, or not at all.
 pub async fn start(setup: Setup) -> io::Result<Running> {
-    let Setup { boot: Boot { listen, admin, limits, log: _ }, live, source, clock } = setup;
+    let Setup { boot, store: _, live, source, clock } = setup;
+    let Boot { listen, admin, limits, store: _, log: _ } = boot;
     let mut listeners = Vec::new();
     for address in listen {
         listeners.push(bind(address).await?);
@@ -82,8 +85,13 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     reload::name_what_is_out(&live.load());
     let (phase, phases) = watch::channel(Phase::Serving);
     let (admin_phase, admin_phases) = watch::channel(Phase::Serving);
-    let ingress =
-        Arc::new(Ingress::new(Arc::clone(&live), Arc::clone(&metrics), limits.clone(), clock));
+    let ingress = Arc::new(Ingress::new(
+        Arc::clone(&live),
+        Arc::clone(&metrics),
+        limits.clone(),
+        clock,
+        Keeping::default(),
+    ));
     let callbacks = Listening::new(limits.clone(), Arc::clone(&metrics), phases.clone());
     let mut tasks = JoinSet::new();
     let mut addresses = Vec::new();

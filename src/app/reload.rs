@@ -41,7 +41,7 @@ impl Source for Loader {
     fn load(&mut self) -> Result<Reloaded, Vec<String>> {
         let render = |reports: Vec<Report>| reports.iter().map(Report::render).collect();
         match Self::load(self) {
-            Ok(Loaded { boot: _, snapshot, reports }) => {
+            Ok(Loaded { boot: _, store: _, snapshot, reports }) => {
                 Ok(Reloaded { snapshot, problems: render(reports) })
             }
             Err(Failure { reports }) => Err(render(reports)),

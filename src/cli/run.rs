@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Exit {
     let mut loader = Loader::new(&args.config, Sources::of_process());
-    let Loaded { boot, snapshot, reports } = match loader.load() {
+    let Loaded { boot, store, snapshot, reports } = match loader.load() {
         Ok(first) => first,
         Err(Failure { reports }) => {
             reports.iter().map(Report::render).for_each(|text| complain(&text));
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> Exit {
     };
     reports.iter().map(Report::render).for_each(|text| complain(&text));
     let live = Arc::new(Live::new(snapshot));
-    let setup = Setup { boot, live, source: Some(Box::new(loader)), clock: app::wall_clock };
+    let setup = Setup { boot, store, live, source: Some(Box::new(loader)), clock: app::wall_clock };
     match app::run(setup) {
         Ok(()) => Exit::Fine,
         Err(error) => {

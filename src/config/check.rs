@@ -74,6 +74,17 @@ pub(super) fn target(text: &str) -> Result<(), String> {
     }
 }
 
+/// A folder for what is kept.
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
+    if text.len() > TEXT_MAX || text.chars().any(char::is_control) || text.trim() != text {
+        return Err("a path has no control characters and no white space around it".into());
+    }
+    if text.starts_with("env:") || text.starts_with("file:") {
+        return Err("the path itself is written here".into());
+    }
+    Ok(PathBuf::from(text))
+}
+
 /// `http` or `https`, host and perhaps a port.
 pub(super) fn url(text: &str) -> Result<(), String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::config::exchanges::exchanges;
 use crate::config::grammar::CONFIG;
 use crate::config::hide::hide_literals;
+use crate::config::store::{Keeping, keeping, retry, secret, store};
 use crate::config::{
     At, Boot, Config, Forward, Hot, Limits, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
     Route, Target, Upstream, check,
@@ -32,10 +33,13 @@ pub(super) fn compile(node: &Node, file: &str) -> Result<Config, Problems> {
     shape::check(node, &CONFIG, &mut problems);
     let boot = boot(node, &mut problems);
     let upstreams = upstreams(node, &mut problems);
-    let routes = routes(node, &upstreams, &mut problems);
+    let routes = routes(node, &upstreams, boot.store.is_some(), &mut problems);
     let exchanges = exchanges(node.get("exchanges"), &mut problems);
     let rules = rules(node);
-    problems.into_result(Config { boot, hot: Hot { rules, upstreams, exchanges, routes } })
+    let token = node.get("admin").and_then(|admin| admin.get("token"));
+    let admin_token = token.and_then(|node| secret(node, &mut problems));
+    let hot = Hot { rules, upstreams, exchanges, routes, admin_token };
+    problems.into_result(Config { boot, hot })
 }
 
 pub(super) fn rules(node: &Node) -> Vec<At<PathBuf>> {
@@ -46,7 +50,7 @@ pub(super) fn rules(node: &Node) -> Vec<At<PathBuf>> {
         .collect()
 }
 
-fn text<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     node.get(key)?.as_text()
 }
 
@@ -110,6 +114,7 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
             body_timeout: duration(limits, "body_timeout", Duration::from_secs(30)),
             drain_timeout: duration(limits, "drain_timeout", Duration::from_secs(30)),
         },
+        store: store(node.get("store"), problems),
         log: log(node.get("log")),
     }
 }
@@ -155,20 +160,15 @@ fn upstreams(node: &Node, problems: &mut Problems) -> Vec<Upstream> {
             problems.add(key.place, message);
         }
         let target = target(node, problems);
-        let secret = node.get("secret").and_then(|node| {
-            let text = node.as_text()?;
-            let reference = check::reference(text).unwrap_or_else(|| {
-                Err("a secret is not written here, but where it is kept".to_owned())
-            });
-            reference.map_err(|what| problems.push(kept_elsewhere(node.place, what))).ok()
-        });
+        let secret = node.get("secret").and_then(|node| secret(node, problems));
         upstreams.push(Upstream {
             name: key.text.clone(),
             target,
             connect_timeout: duration(Some(node), "connect_timeout", Duration::from_secs(2)),
             timeout: duration(Some(node), "timeout", Duration::from_secs(10)),
             in_flight_max: count(Some(node), "in_flight", 256),
-            secret,
+            secret: secret.map(|at| at.value),
+            retry: retry(node.get("retry"), problems),
         });
     }
     upstreams
@@ -194,7 +194,12 @@ fn target(node: &Node, problems: &mut Problems) -> Target {
     Target::Http(url.and_then(Node::as_text).unwrap_or_default().to_owned())
 }
 
-fn routes(node: &Node, upstreams: &[Upstream], problems: &mut Problems) -> Vec<Route> {
+fn routes(
+    node: &Node,
+    upstreams: &[Upstream],
+    has_store: bool,
+    problems: &mut Problems,
+) -> Vec<Route> {
     let nodes = node.get("routes").map_or(&[][..], Node::items);
     bounded("routes", nodes.len(), ROUTES_MAX, node.get("routes"), problems);
     let mut names = HashMap::new();
@@ -219,6 +224,8 @@ fn routes(node: &Node, upstreams: &[Upstream], problems: &mut Problems) -> Vec<R
             canonical(upstream, mode, place, problems);
         }
         let gateway = node.get("gateway");
+        let Keeping { delivery, capture, hold_regressive } =
+            keeping(node, mode, has_store, problems);
         routes.push(Route {
             name: text(node, "name").unwrap_or(path).to_owned(),
             path: path.to_owned(),
@@ -230,6 +237,9 @@ fn routes(node: &Node, upstreams: &[Upstream], problems: &mut Problems) -> Vec<R
             upstream: text(node, "upstream").unwrap_or_default().to_owned(),
             forward,
             mode,
+            delivery,
+            capture,
+            hold_regressive,
             strength: At {
                 value: text(node, "strength")
                     .and_then(Strength::from_word)

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::compile::{
-    bounded, checked, count, duration, kept_elsewhere, size, socket_address,
-};
-use crate::config::{At, Exchanges, Host, SecretRef, check};
+use crate::config::compile::{bounded, checked, count, duration, size, socket_address};
+use crate::config::store::referred;
+use crate::config::{Exchanges, Host};
 use crate::text::node::Node;
 use crate::text::problem::Problems;
 
@@ -15,6 +14,9 @@ use crate::text::problem::Problems;
 const HOSTS_MAX: usize = 64;
 
 /// `node` is the section; a file without it has the defaults.
+/// Said where certificates are written instead of a reference.
+const NOT_HERE: &str = "certificates are not written here, but where they are kept";
+
 pub(super) fn exchanges(node: Option<&Node>, problems: &mut Problems) -> Exchanges {
     Exchanges {
         connect_timeout: duration(node, "connect_timeout", Duration::from_secs(2)),
@@ -23,7 +25,7 @@ pub(super) fn exchanges(node: Option<&Node>, problems: &mut Problems) -> Exchang
         in_flight_max: count(node, "in_flight_max", 64),
         addresses: addresses(node.and_then(|node| node.get("addresses")), problems),
         private: private(node.and_then(|node| node.get("private")), problems),
-        roots: node.and_then(|node| roots(node.get("roots")?, problems)),
+        roots: node.and_then(|node| referred(node.get("roots")?, NOT_HERE, problems)),
     }
 }
 
@@ -65,17 +67,4 @@ fn private(node: Option<&Node>, problems: &mut Problems) -> BTreeSet<Host> {
         }
     }
     hosts
-}
-
-fn roots(node: &Node, problems: &mut Problems) -> Option<At<SecretRef>> {
-    let reference = check::reference(node.as_text()?).unwrap_or_else(|| {
-        Err("certificates are not written here, but where they are kept".to_owned())
-    });
-    match reference {
-        Ok(value) => Some(At { value, place: node.place }),
-        Err(what) => {
-            problems.push(kept_elsewhere(node.place, what));
-            None
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod exchanges;
 mod grammar;
 mod hide;
 mod host;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::engine::event::Strength;
+use crate::rule::Delivery;
 use crate::text::node::Node;
 use crate::text::problem::{Place, Problems};
 
@@ -68,6 +70,8 @@ pub struct Boot {
     pub listen: Vec<SocketAddr>,
     /// Where metrics and health are served; `None`: nowhere.
     pub admin: Option<SocketAddr>,
+    /// What outlives a restart; `None`: nothing.
+    pub store: Option<Store>,
     /// What one client may use.
     pub limits: Limits,
     /// How the log looks.
@@ -91,6 +95,25 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain_timeout: Duration,
+}
+
+/// What outlives a restart.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Store {
+    /// A folder, relative to the configuration's folder.
+    pub path: PathBuf,
+    /// What bodies are encrypted with: the first encrypts, all decrypt.
+    pub keys: Vec<At<SecretRef>>,
+    /// How long delivered events are remembered.
+    pub events_age: Duration,
+    /// Events that wait at a time.
+    pub waiting_max: usize,
+    /// Bytes of the outbox.
+    pub events_bytes_max: u64,
+    /// How long captures are kept.
+    pub captures_age: Duration,
+    /// Bytes of the captures.
+    pub captures_bytes_max: u64,
 }
 
 /// The log.
@@ -137,6 +160,8 @@ pub struct Hot {
     pub exchanges: Exchanges,
     /// What is wired to what.
     pub routes: Vec<Route>,
+    /// What opens the API for operators; `None`: it is shut.
+    pub admin_token: Option<At<SecretRef>>,
 }
 
 /// How gateways are asked what a rule must know.
@@ -173,6 +198,19 @@ pub struct Upstream {
     pub in_flight_max: usize,
     /// The Standard Webhooks secret that events are counter-signed with.
     pub secret: Option<SecretRef>,
+    /// When what it did not take is sent again.
+    pub retry: Retry,
+}
+
+/// When an event that an upstream did not take is sent again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Retry {
+    /// After it failed once. Whole seconds.
+    pub first: Duration,
+    /// The longest wait. Whole seconds.
+    pub longest: Duration,
+    /// How old an event may become before it is given up.
+    pub horizon: Duration,
 }
 
 /// Where an upstream is.
@@ -201,6 +239,12 @@ pub struct Route {
     pub forward: Forward,
     /// Whether a refusal stops the request.
     pub mode: Mode,
+    /// When the gateway is told that all is well; `None`: as the rule recommends.
+    pub delivery: Option<At<Delivery>>,
+    /// Which inbounds are kept as they came.
+    pub capture: Capture,
+    /// Whether an event that tells of a state left behind is held.
+    pub hold_regressive: bool,
     /// What the proofs must be worth at least.
     pub strength: At<Strength>,
     /// Where the route stands in the file.
@@ -254,6 +298,17 @@ pub enum Forward {
         /// Request headers that go with it, beside `content-type`; lower case.
         headers: Vec<String>,
     },
+}
+
+/// Which inbounds are kept as they came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Capture {
+    /// Every one.
+    All,
+    /// None.
+    None,
+    /// Those that were not accepted.
+    Rejected,
 }
 
 /// Whether a refusal stops the request.

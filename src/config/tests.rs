@@ -138,7 +138,7 @@ fn every_problem_of_a_file_is_named_at_once() {
     complain(
         r#"
 listen: [ { address: localhost:8080 }, { address: 127.0.0.1:1 }, { address: 127.0.0.1:1 } ]
-limits: { body: 1GiB, header_timeout: 0s }
+limits: { body: 1GB, header_timeout: 0s }
 upstreams:
   smarty: { url: "http://h/path", secret: literal, timout: 1s }
   empty: {}
@@ -153,7 +153,7 @@ routes:
             "2:22 expected IP address and port, such as `127.0.0.1:8080`",
             "2:77 line 2 listens on this address already",
             "3:17 `body`: expected a size",
-            "3:39 `header_timeout`: expected a duration from 10ms to 5m",
+            "3:38 `header_timeout`: expected a duration from 10ms to 5m",
             "5:18 a URL ends with the host and port; the path is the route's `to`",
             "5:43 a secret is not written here, but where it is kept",
             "5:52 unknown key `timout`",
@@ -244,6 +244,68 @@ fn no_literal_that_may_be_secret_is_shown() {
     }
 }
 
+const KEEPS: &str = "
+listen: [{ address: 127.0.0.1:1 }]
+admin: { address: 127.0.0.1:2, token: file:token }
+store:
+  path: state
+  keys: [file:new, file:old]
+  events: { age: 60d, waiting: 5, bytes: 1GiB }
+  captures: { age: 7d, bytes: 64MiB }
+upstreams: { u: { print: events, retry: { first: 1s, longest: 2s, horizon: 1d } } }
+routes:
+  - { path: /a, gateway: g, upstream: u, forward: { as: canonical, to: /x }, delivery: durable,
+      capture: all, regressive: hold }
+  - { path: /b, gateway: g, upstream: u, forward: { as: canonical, to: /x } }
+";
+
+#[test]
+fn what_is_kept_comes_to_what_it_says() {
+    let day = Duration::from_secs(24 * 3600);
+    // The way of an upstream that prints has no terms.
+    let Config { boot, hot } =
+        good(&KEEPS.replace("print: events", "url: http://h, secret: env:S"));
+    let store = boot.store.unwrap();
+    assert_eq!((store.path, store.keys.len()), ("state".into(), 2));
+    assert_eq!((store.events_age, store.captures_age), (60 * day, 7 * day));
+    assert_eq!((store.events_bytes_max, store.captures_bytes_max), (1 << 30, 64 << 20));
+    assert_eq!(store.waiting_max, 5);
+    assert_eq!(hot.admin_token.unwrap().value, SecretRef::File("token".into()));
+    let [Upstream { retry, .. }] = &*hot.upstreams else { panic!("one upstream") };
+    let seconds = Duration::from_secs;
+    assert_eq!(*retry, Retry { first: seconds(1), longest: seconds(2), horizon: day });
+    let [a, b] = &*hot.routes else { panic!("two routes") };
+    assert_eq!(a.delivery.as_ref().map(|at| at.value), Some(Delivery::Durable));
+    assert_eq!((a.capture, a.hold_regressive), (Capture::All, true));
+    assert!(b.delivery.is_none());
+    assert_eq!((b.capture, b.hold_regressive), (Capture::Rejected, false));
+}
+
+#[test]
+fn nothing_is_kept_without_a_store() {
+    let [route, _] = &*good(GOOD).hot.routes else { panic!("two routes") };
+    assert_eq!(route.capture, Capture::None);
+    complain(
+        "listen: [{ address: 127.0.0.1:1 }]
+admin: { address: 127.0.0.1:2, token: hunter2 }
+upstreams: { u: { url: http://h, secret: env:S, retry: { first: 1500ms, longest: 1s } } }
+routes:
+  - { path: /a, gateway: g, upstream: u, forward: { as: canonical, to: /x }, delivery: durable,
+      capture: all, regressive: hold }
+  - { path: /b, gateway: g, upstream: u, forward: { as: original }, mode: observe, delivery: spill }
+",
+        &[
+            "2:39 a secret is not written here, but where it is kept",
+            "3:56 waits are whole seconds",
+            "3:56 `first` is longer than `longest`",
+            "5:88 `durable` needs a store to keep events in",
+            "6:16 captures need a store to be kept in",
+            "6:33 without a store nobody knows what came before",
+            "7:94 `mode: observe` hands over what came, at once; it keeps nothing",
+        ],
+    );
+}
+
 fn json(node: &Node) -> serde_json::Value {
     match &node.kind {
         Kind::Bool(value) => (*value).into(),
@@ -261,7 +323,7 @@ fn json(node: &Node) -> serde_json::Value {
 fn the_json_schema_takes_what_is_good_and_refuses_what_is_not() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let valid = |text: &str| validator.is_valid(&json(&Node::parse("c", text).unwrap()));
-    assert!(valid(GOOD));
+    assert!(valid(GOOD) && valid(KEEPS));
     for (from, to) in [
         ("listen:", "listens:"),
         ("mode: observe", "mode: off"),

@@ -69,8 +69,15 @@ enum Lost {
 
 impl Client {
     pub(super) fn new(url: &str, upstream: &Upstream, metrics: UpstreamMetrics) -> Self {
-        let Upstream { name, target: _, connect_timeout, timeout, in_flight_max, secret: _ } =
-            upstream;
+        let Upstream {
+            name,
+            target: _,
+            connect_timeout,
+            timeout,
+            in_flight_max,
+            secret: _,
+            retry: _,
+        } = upstream;
         Self {
             url: url.to_owned(),
             connect_timeout: *connect_timeout,

@@ -1,25 +1,33 @@
 //! Hands over what was verified. A success here is the upstream's word that it has it.
 
+mod backoff;
 mod client;
+mod deposit;
+mod handover;
+mod outbox;
 mod place;
 mod read;
 mod sign;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
 pub use client::{ANSWER_BYTES_MAX, Answer, Client};
+pub use deposit::Accepted;
+pub use handover::{Handed, HandoverError, send};
+pub use outbox::{Clocks, Outbox};
 pub use read::read;
 pub use sign::Signer;
 
 use crate::config::Target;
-use crate::engine::event::Event;
 use crate::engine::inbound::UnixSeconds;
 use crate::live::Upstream;
 use crate::metrics::{Class, Metrics};
+use crate::store::{Form, Message};
+use backoff::Health;
 
 /// Why the upstream does not have it, as far as we know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,10 +47,47 @@ pub enum DeliverError {
     Timeout,
 }
 
+impl DeliverError {
+    /// The word in listings and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Broken => "upstream_broken",
+            Self::Busy => "busy",
+            Self::ConnectFailed => "upstream_down",
+            Self::NotConfigured => "not_configured",
+            Self::Refused(_) => "upstream_refused",
+            Self::Timeout => "upstream_timeout",
+        }
+    }
+
+    /// Whether the upstream as a whole is unwell, not this message alone.
+    fn is_of_the_upstream(self) -> bool {
+        match self {
+            Self::Broken | Self::ConnectFailed | Self::Timeout => true,
+            Self::Refused(status) => matches!(status.as_u16(), 502..=504),
+            Self::Busy | Self::NotConfigured => false,
+        }
+    }
+
+    /// Whether it may pass by itself. A redirect or a 4xx is the upstream's verdict.
+    fn is_passing(self) -> bool {
+        match self {
+            Self::Broken | Self::Busy | Self::ConnectFailed | Self::Timeout => true,
+            Self::Refused(status) => {
+                status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
+            }
+            Self::NotConfigured => false,
+        }
+    }
+}
+
 /// A way to one upstream: shared by routes, kept over reloads that leave the upstream as it was.
 pub struct Outlet {
+    upstream: Arc<Upstream>,
     way: Way,
     signer: Option<Signer>,
+    /// Kept as long as the way is.
+    health: Arc<Mutex<Health>>,
 }
 
 enum Way {
@@ -53,45 +98,58 @@ enum Way {
 impl Outlet {
     /// The way to `upstream`; that of `before` is kept where it leads to the same place on the
     /// same terms, so that a reload breaks no connection and frees no place under the limit.
-    pub fn new(upstream: &Upstream, before: Option<&Self>, metrics: &Metrics) -> Self {
+    pub fn new(upstream: &Arc<Upstream>, before: Option<&Self>, metrics: &Metrics) -> Self {
+        let mut health = None;
         let way = match &upstream.target {
             Target::Print => Way::Print,
-            Target::Http(url) => Way::Http(match before.map(|before| &before.way) {
-                Some(Way::Http(client)) if client.serves(url, upstream) => Arc::clone(client),
-                Some(Way::Http(_) | Way::Print) | None => {
+            Target::Http(url) => Way::Http(match before.map(|before| (&before.way, before)) {
+                Some((Way::Http(client), before)) if client.serves(url, upstream) => {
+                    health = Some(Arc::clone(&before.health));
+                    Arc::clone(client)
+                }
+                Some((Way::Http(_) | Way::Print, _)) | None => {
                     Arc::new(Client::new(url, upstream, metrics.upstream(&upstream.name)))
                 }
             }),
         };
-        Self { way, signer: upstream.secret.as_ref().map(Signer::new) }
-    }
-
-    /// Hands over events in their order, each one counter-signed; stops at the first that the
-    /// upstream does not take. Those before it are there already and will come again with the
-    /// same ids when the gateway repeats the callback. What the upstream has said to the last.
-    pub async fn events(
-        &self,
-        events: &[Event],
-        to: &str,
-        now: UnixSeconds,
-    ) -> Result<Option<Answer>, DeliverError> {
-        match &self.way {
-            Way::Print => print(events, now).map(|()| None),
-            Way::Http(client) => {
-                let signer = self.signer.as_ref().ok_or(DeliverError::NotConfigured)?;
-                let mut last = None;
-                for event in events {
-                    let request = signer.request(&event.id, to, event.to_canonical_json(now), now);
-                    let request = request.ok_or(DeliverError::NotConfigured)?;
-                    last = Some(delivered(client.send(request, Repeat::Safe).await?)?);
-                }
-                Ok(last)
-            }
+        Self {
+            upstream: Arc::clone(upstream),
+            way,
+            signer: upstream.secret.as_ref().map(Signer::new),
+            health: health.unwrap_or_default(),
         }
     }
 
-    /// Hands over the very bytes that were received. Never repeated by us: nobody knows whether
-    /// it may be.
+    /// Whom it leads to.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Hands over one message, a canonical event counter-signed: what the upstream has said to it.
+    /// `None`: nobody is there who says anything.
+    pub async fn send(
+        &self,
+        id: &str,
+        message: &Message,
+        now: UnixSeconds,
+    ) -> Result<Option<Answer>, DeliverError> {
+        let Way::Http(client) = &self.way else { return print(&message.body).map(|()| None) };
+        let (request, repeat) = match &message.form {
+            Form::Canonical => {
+                let signer = self.signer.as_ref().ok_or(DeliverError::NotConfigured)?;
+                (signer.request(id, &message.to, message.body.clone(), now), Repeat::Safe)
+            }
+            // Nobody knows whether it may be repeated.
+            Form::Original { method, headers } => {
+                (kept_original(message, method, headers), Repeat::Never)
+            }
+        };
+        let request = request.ok_or(DeliverError::NotConfigured)?;
+        delivered(client.send(request, repeat).await?).map(Some)
+    }
+
+    /// Hands over the very bytes that were received, whatever the verdict on them. Never repeated by
+    /// us: nobody knows whether it may be.
     pub async fn original(&self, original: Original<'_>) -> Result<Answer, DeliverError> {
         match &self.way {
             // Nothing takes requests there; what they say was printed as events.
@@ -110,6 +168,26 @@ impl Outlet {
         matches!(self.way, Way::Print)
     }
 
+    /// How the upstream has been lately.
+    fn health(&self) -> Health {
+        *self.lock()
+    }
+
+    /// Remembers how sending to the upstream went.
+    fn note<T>(&self, result: &Result<T, DeliverError>, now: UnixSeconds) {
+        match result {
+            Err(error) if error.is_of_the_upstream() => self.lock().failed(now),
+            // Nothing was sent.
+            Err(DeliverError::Busy | DeliverError::NotConfigured) => {}
+            Ok(_) | Err(_) => self.lock().answered(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Health> {
+        // A panic while it was held can only have lost a count.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Closes connections that nobody has used for a while.
     pub fn sweep(&self) {
         match &self.way {
@@ -117,6 +195,21 @@ impl Outlet {
             Way::Print => {}
         }
     }
+}
+
+/// An original as it was kept.
+fn kept_original(
+    message: &Message,
+    method: &str,
+    headers: &[(String, Vec<u8>)],
+) -> Option<Request<Bytes>> {
+    let mut request = Request::builder().method(method).uri(&message.to);
+    let into = request.headers_mut()?;
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        into.append(name, HeaderValue::from_bytes(value).ok()?);
+    }
+    request.body(message.body.clone()).ok()
 }
 
 /// Whether a request may be sent a second time.
@@ -207,15 +300,11 @@ pub fn allowed(names: &[String]) -> Vec<HeaderName> {
 }
 
 /// One event a line on standard output: the only place that writes there.
-fn print(events: &[Event], now: UnixSeconds) -> Result<(), DeliverError> {
+fn print(event: &[u8]) -> Result<(), DeliverError> {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
-    for event in events {
-        let mut line = event.to_canonical_json(now);
-        line.push(b'\n');
-        out.write_all(&line).map_err(|_| DeliverError::Broken)?;
-    }
-    out.flush().map_err(|_| DeliverError::Broken)
+    let line = [event, b"\n"].concat();
+    out.write_all(&line).and_then(|()| out.flush()).map_err(|_| DeliverError::Broken)
 }
 
 fn value(text: &str) -> Option<HeaderValue> {

@@ -45,7 +45,7 @@ impl Signer {
         &self,
         id: &str,
         to: &str,
-        body: Vec<u8>,
+        body: Bytes,
         now: UnixSeconds,
     ) -> Option<Request<Bytes>> {
         let signature = self.signature(id, now, &body);
@@ -56,6 +56,6 @@ impl Signer {
         headers.insert(TIMESTAMP, HeaderValue::from(now));
         headers.insert(SIGNATURE, value(&signature)?);
         headers.insert(IDEMPOTENCY_KEY, value(id)?);
-        request.body(Bytes::from(body)).ok()
+        request.body(body).ok()
     }
 }

@@ -21,7 +21,8 @@ fn the_signature_is_that_of_standard_webhooks() {
 #[test]
 fn an_event_travels_as_a_signed_post_with_an_idempotency_key() {
     let signer = Signer::new(&Secret::from("k"));
-    let request = signer.request("evt_1", "/in?x=1", b"{}".to_vec(), 1_700_000_000).unwrap();
+    let request =
+        signer.request("evt_1", "/in?x=1", Bytes::from_static(b"{}"), 1_700_000_000).unwrap();
     let header = |name: &str| request.headers().get(name).unwrap().to_str().unwrap().to_owned();
     assert_eq!(request.method(), Method::POST);
     assert_eq!(request.uri(), "/in?x=1");

@@ -177,6 +177,15 @@ impl Event {
 
     /// The event as RFC 8785 bytes: keys sorted, no white space, nothing that a reader must round.
     pub fn to_canonical_json(&self, received_at: UnixSeconds) -> Vec<u8> {
+        self.write(received_at, None)
+    }
+
+    /// The same, of an event that tells of a state that its payment has left behind.
+    pub fn to_regressive_json(&self, received_at: UnixSeconds) -> Vec<u8> {
+        self.write(received_at, Some("regressive"))
+    }
+
+    fn write(&self, received_at: UnixSeconds, transition: Option<&str>) -> Vec<u8> {
         let mut json = Writer::with_capacity(self.raw.len() + 768);
         // Keys in the order of their UTF-16 code units, as RFC 8785 §3.2.3 wants them.
         json.open();
@@ -212,6 +221,7 @@ impl Event {
             json.bool("test", test);
         }
         json.text_if("transaction_id", self.transaction_id.as_deref());
+        json.text_if("transition", transition);
         json.text("type", &self.event_type());
         if !self.unsigned.is_empty() {
             json.key("unsigned");

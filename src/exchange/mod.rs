@@ -5,6 +5,7 @@ mod address;
 mod breaker;
 mod cache;
 mod desk;
+mod judge;
 mod lines;
 mod place;
 mod wire;

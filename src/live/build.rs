@@ -10,15 +10,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
-use crate::config::{self, Forward, Hot, Mode, ParamValue};
+use crate::config::{self, At, Forward, Hot, ParamValue};
 use crate::engine::Bound;
 use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
+use crate::engine::plan::ReplyPlan;
 use crate::engine::secret::Secret;
 use crate::live::exchanges::exchanges;
 use crate::live::rules::RuleSet;
 use crate::live::sources::Sources;
 use crate::live::{Exchanges, Route, Upstream};
-use crate::rule::Rule;
+use crate::rule::{Delivery, Rule};
 use crate::text::problem::{Place, Problem, Problems, did_you_mean};
 
 /// Bytes of a Standard Webhooks secret.
@@ -34,6 +35,8 @@ pub(super) struct Builder<'a> {
     pub(super) sources: &'a mut Sources,
     /// Those of the configuration.
     pub(super) problems: &'a mut Problems,
+    /// Whether events can be kept.
+    pub(super) has_store: bool,
 }
 
 /// An upstream, and why it cannot sign.
@@ -70,8 +73,15 @@ impl Builder<'_> {
     }
 
     fn upstream(&mut self, config: &config::Upstream) -> Built {
-        let config::Upstream { name, target, connect_timeout, timeout, in_flight_max, secret } =
-            config;
+        let config::Upstream {
+            name,
+            target,
+            connect_timeout,
+            timeout,
+            in_flight_max,
+            secret,
+            retry,
+        } = config;
         let secret = secret.as_ref().map(|reference| {
             let secret = self.sources.secret(self.base, reference)?;
             webhook_secret(&secret)
@@ -88,6 +98,7 @@ impl Builder<'_> {
             timeout: *timeout,
             in_flight_max: *in_flight_max,
             secret,
+            retry: *retry,
         });
         Built { upstream, unsigned }
     }
@@ -121,7 +132,29 @@ impl Builder<'_> {
                 }
             };
         }
-        route(config, upstream, bound)
+        let delivery = self.delivery(config, bound.as_ref().ok());
+        route(config, upstream, bound, delivery)
+    }
+
+    /// What the route says, else what its rule recommends, else `spill`; without a store `direct`.
+    fn delivery(&mut self, config: &config::Route, bound: Option<&Bound>) -> Delivery {
+        let relays =
+            bound.is_some_and(|bound| matches!(bound.replies().accepted, ReplyPlan::Relayed(_)));
+        match &config.delivery {
+            Some(At { value: Delivery::Durable, place }) if relays => {
+                let what = "this gateway is answered with what the upstream says, which nobody \
+                            knows before it is delivered";
+                self.problems.add_with_help(*place, what, "write `spill` or `direct`");
+                Delivery::Durable
+            }
+            Some(At { value, .. }) => *value,
+            None if !self.has_store => Delivery::Direct,
+            None => {
+                let rule = self.rules.get(&config.gateway.value);
+                let recommended = rule.and_then(Rule::recommended);
+                recommended.map_or(Delivery::Spill, |recommended| recommended.delivery)
+            }
+        }
     }
 
     fn no_rule(&mut self, config: &config::Route) -> Result<Bound, Vec<String>> {
@@ -141,13 +174,14 @@ impl Builder<'_> {
     }
 
     /// What served this path before, for a rule that is broken now.
-    fn route_of_before(&self, config: &config::Route, upstream: &Built) -> Arc<Route> {
+    fn route_of_before(&mut self, config: &config::Route, upstream: &Built) -> Arc<Route> {
         let before = self.before.get(&config.path);
         if let Some(before) = before.filter(|route| route.gateway == config.gateway.value) {
             return Arc::clone(before);
         }
         let why = format!("the rule of `{}` is broken", config.gateway.value);
-        route(config, upstream, Err(vec![why]))
+        let delivery = self.delivery(config, None);
+        route(config, upstream, Err(vec![why]), delivery)
     }
 
     /// `Err`: out of service; what the author did wrong is in `problems`.
@@ -231,16 +265,32 @@ fn route(
     config: &config::Route,
     upstream: &Built,
     bound: Result<Bound, Vec<String>>,
+    delivery: Delivery,
 ) -> Arc<Route> {
-    let config::Route { name, gateway, forward, mode, .. } = config;
-    let mode: Mode = *mode;
+    let config::Route {
+        name,
+        path: _,
+        gateway,
+        params: _,
+        upstream: _,
+        forward,
+        mode,
+        delivery: _,
+        capture,
+        hold_regressive,
+        strength: _,
+        place: _,
+    } = config;
     Arc::new(Route {
         name: name.clone(),
         gateway: gateway.value.clone(),
         bound,
         upstream: Arc::clone(&upstream.upstream),
         forward: forward.clone(),
-        mode,
+        mode: *mode,
+        delivery,
+        capture: *capture,
+        hold_regressive: *hold_regressive,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::live::build::Builder;
 use crate::live::rules::{Compiler, LoadedRule, RuleSet};
 use crate::live::sources::Sources;
 use crate::live::watch::{Pace, Watch, Watched};
-use crate::live::{Exchanges, Route, Snapshot};
+use crate::live::{Exchanges, Route, Snapshot, Store, Token, store};
 use crate::text::problem::{Place, Problem, Problems};
 
 /// The problems of one file, and its text for the excerpts.
@@ -44,6 +44,8 @@ pub struct Failure {
 pub struct Loaded {
     /// What is fixed at start. After a reload, what the start had.
     pub boot: Boot,
+    /// What the store is opened with. `None`: there is none, or this is a reload.
+    pub store: Option<Store>,
     /// To be published. Its generation is one more than that of the one before.
     pub snapshot: Snapshot,
     /// What was left as it was, at a reload: broken rules, and settings that need a restart. Not
@@ -68,6 +70,14 @@ struct Active {
     generation: u64,
     routes: HashMap<String, Arc<Route>>,
     rules: RuleSet,
+}
+
+/// What has been built of one configuration.
+struct Built {
+    store: Option<Store>,
+    routes: HashMap<String, Arc<Route>>,
+    exchanges: Arc<Exchanges>,
+    token: Result<Token, String>,
 }
 
 /// Where problems of a whole file stand.
@@ -153,8 +163,19 @@ impl Loader {
             base: &base,
             sources: &mut self.sources,
             problems: &mut problems,
+            has_store: config.boot.store.is_some(),
         };
         let (routes, exchanges) = (builder.routes(&config.hot), builder.exchanges(&config.hot));
+        let kept = match self.active {
+            None => {
+                store::store(config.boot.store.as_ref(), &base, &mut self.sources, &mut problems)
+            }
+            Some(_) => None,
+        };
+        let token = match &config.hot.admin_token {
+            Some(reference) => store::token(reference, &base, &mut self.sources),
+            None => Err("no `token` is configured".to_owned()),
+        };
         let good = problems.is_empty();
         if !good {
             reports.insert(0, Report { problems, source: text });
@@ -162,16 +183,11 @@ impl Loader {
         if !good || (self.active.is_none() && !reports.is_empty()) {
             return Err(Failure { reports });
         }
-        Ok(self.activate(config, routes, exchanges, reports))
+        Ok(self.activate(config, Built { store: kept, routes, exchanges, token }, reports))
     }
 
-    fn activate(
-        &mut self,
-        config: Config,
-        routes: HashMap<String, Arc<Route>>,
-        exchanges: Arc<Exchanges>,
-        mut reports: Vec<Report>,
-    ) -> Loaded {
+    fn activate(&mut self, config: Config, built: Built, mut reports: Vec<Report>) -> Loaded {
+        let Built { store, routes, exchanges, token } = built;
         let (boot, generation) = match self.active.take() {
             None => (config.boot, 1),
             Some(active) => {
@@ -185,15 +201,17 @@ impl Loader {
             routes: routes.clone(),
             rules: self.rules.clone(),
         });
-        Loaded { boot, snapshot: Snapshot { generation, routes, exchanges }, reports }
+        let snapshot = Snapshot { generation, routes, exchanges, token };
+        Loaded { boot, store, snapshot, reports }
     }
 
     fn needs_restart(&self, old: &Boot, new: &Boot) -> Option<Report> {
-        let Boot { listen, admin, limits, log } = old;
+        let Boot { listen, admin, limits, store, log } = old;
         let changed = [
             ("listen", *listen != new.listen),
             ("admin", *admin != new.admin),
             ("limits", *limits != new.limits),
+            ("store", *store != new.store),
             ("log", *log != new.log),
         ];
         let mut problems = Problems::new(self.path.display().to_string());

@@ -5,6 +5,7 @@ mod exchanges;
 pub mod loader;
 pub mod rules;
 pub mod sources;
+mod store;
 pub mod watch;
 
 use std::collections::HashMap;
@@ -14,10 +15,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub use exchanges::Exchanges;
+pub use store::{Store, Token};
 
-use crate::config::{Forward, Mode, Target};
+use crate::config::{Capture, Forward, Mode, Retry, Target};
 use crate::engine::Bound;
 use crate::engine::secret::Secret;
+use crate::rule::Delivery;
 
 /// Everything that a request needs, built whole and never changed.
 pub struct Snapshot {
@@ -27,6 +30,8 @@ pub struct Snapshot {
     pub routes: HashMap<String, Arc<Route>>,
     /// How gateways are asked.
     pub exchanges: Arc<Exchanges>,
+    /// What opens the API for operators; `Err`: why it is shut.
+    pub token: Result<Token, String>,
 }
 
 /// A route that is ready to judge, or the reasons why it is not.
@@ -44,6 +49,12 @@ pub struct Route {
     pub forward: Forward,
     /// Whether a refusal stops the request.
     pub mode: Mode,
+    /// When the gateway is told that all is well.
+    pub delivery: Delivery,
+    /// Which inbounds are kept as they came.
+    pub capture: Capture,
+    /// Whether an event that tells of a state left behind is held.
+    pub hold_regressive: bool,
 }
 
 /// Who receives events, with what is needed to reach it.
@@ -60,6 +71,8 @@ pub struct Upstream {
     pub in_flight_max: usize,
     /// The decoded Standard Webhooks secret.
     pub secret: Option<Secret>,
+    /// When what it did not take is sent again.
+    pub retry: Retry,
 }
 
 /// The one cell. A request loads it once and keeps what it got until it is answered.

@@ -3,6 +3,7 @@
 
 mod exchange;
 mod labels;
+mod outbox;
 mod store;
 
 use std::collections::{HashMap, HashSet};
@@ -18,6 +19,7 @@ use prometheus::{
 use crate::engine::inbound::UnixSeconds;
 pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
+pub use outbox::{Contents, Handling, OutboxMetrics};
 pub use store::StoreMetrics;
 
 /// Content type of [`Metrics::text`].
@@ -277,6 +279,11 @@ impl Metrics {
     /// What is counted of the store.
     pub fn store(&self) -> StoreMetrics {
         self.store.clone()
+    }
+
+    /// What is counted of the outbox; to be called once, where there is one.
+    pub fn outbox(&self) -> Result<OutboxMetrics, prometheus::Error> {
+        OutboxMetrics::new(&self.registry)
     }
 
     /// The counters of one upstream, looked up once.

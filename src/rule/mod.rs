@@ -4,6 +4,7 @@ mod ambiguity;
 pub mod canned;
 mod compile;
 pub mod coverage;
+mod delivery;
 pub mod example;
 mod forgery;
 mod grammar;
@@ -25,6 +26,7 @@ use crate::text::{schema, shape};
 
 use example::{Example, Expect};
 
+pub use delivery::{Delivery, Recommended};
 pub use shipped::shipped;
 
 /// A rule that has compiled and proved itself. Cheap to clone.
@@ -35,6 +37,7 @@ struct Proved {
     title: String,
     docs: String,
     unconfirmed: Vec<String>,
+    recommended: Option<Recommended>,
     compiled: CompiledRule,
     variants: Vec<VariantReport>,
     examples: Vec<Example>,
@@ -75,7 +78,9 @@ pub fn compile(file: &str, text: &str) -> Result<Rule, Problems> {
     let (title, docs) = (text("title"), text("docs"));
     let unconfirmed = root.get("unconfirmed").map_or(&[][..], Node::items);
     let unconfirmed = unconfirmed.iter().filter_map(Node::as_text).map(str::to_owned).collect();
-    let proved = Proved { title, docs, unconfirmed, compiled, variants, examples, forgeries };
+    let recommended = delivery::recommended(&root);
+    let proved =
+        Proved { title, docs, unconfirmed, recommended, compiled, variants, examples, forgeries };
     problems.into_result(Rule(Arc::new(proved)))
 }
 
@@ -159,6 +164,11 @@ impl Rule {
     /// What no published value confirms.
     pub fn unconfirmed(&self) -> &[String] {
         &self.0.unconfirmed
+    }
+
+    /// How its callbacks are best delivered; `None`: it does not matter.
+    pub fn recommended(&self) -> Option<&Recommended> {
+        self.0.recommended.as_ref()
     }
 
     /// What an operator configures.

@@ -18,18 +18,17 @@ use super::refusal::Refusal;
 use super::wiring::{Wired, Wiring};
 use super::{Service, respond, vet};
 use crate::config::{Forward, Limits, Mode};
-use crate::deliver::{Answer, DeliverError, Original, read};
+use crate::deliver::{
+    self, Answer, DeliverError, Handed, HandoverError, Original, Outbox, Outlet, read,
+};
 use crate::engine::Bound;
-use crate::engine::exchange::Answered;
 use crate::engine::inbound::{Inbound, UnixSeconds};
-use crate::engine::reason::{Reason, Reject};
-use crate::engine::verdict::{Accepted, Reply, Verdict};
+use crate::engine::reason::Reject;
+use crate::engine::verdict::{Accepted, Reply};
 use crate::exchange::Exchanger;
 use crate::live::Live;
 use crate::metrics::{Metrics, Outcome};
-
-/// Questions to the gateway about one callback. Rules have two, and one may be asked again.
-const QUESTIONS_MAX: usize = 8;
+use crate::store::captures::Captures;
 
 /// Answers callbacks.
 pub struct Ingress {
@@ -37,16 +36,26 @@ pub struct Ingress {
     metrics: Arc<Metrics>,
     limits: Limits,
     clock: fn() -> UnixSeconds,
+    keeping: Keeping,
     /// Follows from the snapshot in `live`; made anew when that is another one.
     wiring: ArcSwap<Wiring>,
     rewiring: Mutex<()>,
     limiter: Limiter,
 }
 
+/// What outlives a restart, where anything does.
+#[derive(Clone, Default)]
+pub struct Keeping {
+    /// Events.
+    pub outbox: Option<Arc<Outbox>>,
+    /// Inbounds.
+    pub captures: Option<Arc<Captures>>,
+}
+
 /// How a request ended well.
 enum Success {
-    /// The upstream has it.
-    Accepted(Arc<Reply>),
+    /// It is safe; the word says how.
+    Accepted(Arc<Reply>, &'static str),
     /// The upstream has it, and what it said is what the gateway gets.
     Relayed(Answer),
     /// The upstream has it whatever the verdict was, and this is what it said.
@@ -68,6 +77,12 @@ impl From<DeliverError> for Failure {
     }
 }
 
+impl From<HandoverError> for Failure {
+    fn from(error: HandoverError) -> Self {
+        Self(error.into(), String::new())
+    }
+}
+
 impl From<Reject> for Failure {
     fn from(reject: Reject) -> Self {
         Self(Refusal::Judged(reject.reason), reject.at)
@@ -81,13 +96,15 @@ impl Ingress {
         metrics: Arc<Metrics>,
         limits: Limits,
         clock: fn() -> UnixSeconds,
+        keeping: Keeping,
     ) -> Self {
-        let wiring = Wiring::new(live.load(), None, &metrics);
+        let wiring = Wiring::new(live.load(), None, &metrics, keeping.outbox.as_deref());
         Self {
             live,
             metrics,
             limits,
             clock,
+            keeping,
             wiring: ArcSwap::from_pointee(wiring),
             rewiring: Mutex::default(),
             limiter: Limiter::default(),
@@ -112,9 +129,15 @@ impl Ingress {
         if Arc::ptr_eq(&before.snapshot, &snapshot) {
             return before;
         }
-        let wiring = Arc::new(Wiring::new(snapshot, Some(&before), &self.metrics));
+        let outbox = self.keeping.outbox.as_deref();
+        let wiring = Arc::new(Wiring::new(snapshot, Some(&before), &self.metrics, outbox));
         self.wiring.store(Arc::clone(&wiring));
         wiring
+    }
+
+    /// The ways to all upstreams.
+    pub fn outlets(&self) -> Vec<Arc<Outlet>> {
+        self.wiring().outlets().cloned().collect()
     }
 
     /// To be called about once a second: closes idle connections to upstreams, and logs how many
@@ -139,21 +162,61 @@ impl Ingress {
         }
         let body = self.body(body).await?;
         record.received(body.len());
+        let headers: Vec<_> =
+            head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let inbound = Inbound {
+            method: head.method.as_str(),
+            target: target(&head),
+            headers: &headers,
+            body: &body,
+            remote_addr: Some(record.peer.ip().to_canonical()),
+        };
+        let result = self.decide(route, exchanger, &head, &inbound, &body, record).await;
+        record.keep(&inbound, matches!(result, Ok(Success::Accepted(..) | Success::Relayed(_))));
+        result
+    }
+
+    /// What becomes of a request that is all there.
+    async fn decide(
+        &self,
+        route: &Wired,
+        exchanger: &Exchanger,
+        head: &Parts,
+        inbound: &Inbound<'_>,
+        body: &Bytes,
+        record: &mut Record<'_>,
+    ) -> Result<Success, Failure> {
         let now = (self.clock)();
-        let verdict = judge(route, &head, &body, record.peer, now, exchanger).await;
+        let verdict = judge(route, inbound, now, exchanger).await;
         record.judged(verdict.as_ref().map_or(&[], |accepted| &accepted.events), now);
         match route.route.mode {
             Mode::Enforce => {
-                let accepted = verdict?;
-                let answer = deliver(route, &head, body, &accepted, now).await?;
+                let Accepted { events, reply, relayed } = verdict?;
+                let accepted = deliver::Accepted {
+                    route: &route.route,
+                    inbound,
+                    body,
+                    events,
+                    received_at: now,
+                };
+                let handed = match &self.keeping.outbox {
+                    Some(outbox) => outbox.hand_over(&route.outlet, accepted, relayed, now).await,
+                    None => deliver::send(&route.outlet, accepted, now).await,
+                };
                 record.delivered();
-                match answer.filter(|answer| accepted.relayed && !answer.body.is_empty()) {
-                    Some(answer) => Ok(Success::Relayed(answer)),
-                    None => Ok(Success::Accepted(accepted.reply)),
-                }
+                Ok(match handed? {
+                    Handed::Delivered(Some(answer)) if relayed && !answer.body.is_empty() => {
+                        Success::Relayed(answer)
+                    }
+                    Handed::Delivered(_) => Success::Accepted(reply, "ok"),
+                    Handed::Duplicate(_) => Success::Accepted(reply, "duplicate"),
+                    Handed::Kept => Success::Accepted(reply, "kept"),
+                    Handed::Held => Success::Accepted(reply, "held"),
+                })
             }
             Mode::Observe => {
-                let answer = pass_on(route, &head, body, verdict.as_ref().ok(), now).await;
+                let observed = verdict.as_ref().ok();
+                let answer = pass_on(route, head, inbound, body, observed, now).await;
                 record.delivered();
                 let verdict = verdict.map(drop).map_err(|Failure(refusal, at)| {
                     record.at = at;
@@ -178,11 +241,12 @@ impl Service for Ingress {
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let wiring = self.wiring();
         let route = wiring.route(request.uri().path());
-        let mut record = Record::open(&self.metrics, &self.limiter, route, peer);
+        let captures = self.keeping.captures.as_deref();
+        let mut record = Record::open(&self.metrics, &self.limiter, captures, route, peer);
         match self.receive(route, &wiring.exchanger, request, &mut record).await {
-            Ok(Success::Accepted(reply)) => {
+            Ok(Success::Accepted(reply, how)) => {
                 let response = respond::reply(&reply);
-                record.close(Outcome::Accepted, "ok", response.status());
+                record.close(Outcome::Accepted, how, response.status());
                 response
             }
             Ok(Success::Relayed(answer)) => {
@@ -220,77 +284,32 @@ impl Service for Ingress {
     }
 }
 
-/// Judges, asks what must be asked, and judges again with the answer. One question more than a rule
-/// can have good reason for is no usable answer.
 async fn judge(
     route: &Wired,
-    head: &Parts,
-    body: &[u8],
-    peer: SocketAddr,
+    inbound: &Inbound<'_>,
     now: UnixSeconds,
     exchanger: &Exchanger,
 ) -> Result<Accepted, Failure> {
     let bound = route.route.bound.as_ref().map_err(|_| Refusal::NotReady)?;
-    let headers: Vec<_> =
-        head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    let inbound = Inbound {
-        method: head.method.as_str(),
-        target: target(head),
-        headers: &headers,
-        body,
-        remote_addr: Some(peer.ip().to_canonical()),
-    };
-    let mut answers = Vec::new();
-    loop {
-        let exchange = match bound.judge(&inbound, now, &answers) {
-            Verdict::Accepted(accepted) => return Ok(accepted),
-            Verdict::Rejected(reject) => return Err(reject.into()),
-            Verdict::Ask(exchange) => exchange,
-        };
-        if answers.len() == QUESTIONS_MAX {
-            let at = format!("exchange.{}", exchange.name);
-            return Err(Reject::new(Reason::ConfirmationUnavailable, at).into());
-        }
-        let answer = exchanger.ask(&route.route.gateway, &exchange).await;
-        answers.push(Answered { name: exchange.name, answer });
-    }
-}
-
-/// Hands over what was accepted, in the form of the route: what the upstream has said to it.
-/// Nothing said, nothing sent.
-async fn deliver(
-    route: &Wired,
-    head: &Parts,
-    body: Bytes,
-    accepted: &Accepted,
-    now: UnixSeconds,
-) -> Result<Option<Answer>, DeliverError> {
-    if accepted.events.is_empty() {
-        return Ok(None);
-    }
-    match &route.route.forward {
-        Forward::Canonical { to } => route.outlet.events(&accepted.events, to, now).await,
-        Forward::Original { .. } if route.outlet.prints() => {
-            route.outlet.events(&accepted.events, "/", now).await
-        }
-        Forward::Original { .. } => {
-            route.outlet.original(original(route, head, body)).await.map(Some)
-        }
-    }
+    Ok(exchanger.judge(bound, &route.route.gateway, inbound, now).await?)
 }
 
 /// Hands over what was received, whatever the verdict.
 async fn pass_on(
     route: &Wired,
     head: &Parts,
-    body: Bytes,
+    inbound: &Inbound<'_>,
+    body: &Bytes,
     accepted: Option<&Accepted>,
     now: UnixSeconds,
-) -> Result<Answer, DeliverError> {
+) -> Result<Answer, Failure> {
     if let (true, Some(accepted)) = (route.outlet.prints(), accepted) {
-        route.outlet.events(&accepted.events, "/", now).await?;
+        let events = accepted.events.clone();
+        let accepted =
+            deliver::Accepted { route: &route.route, inbound, body, events, received_at: now };
+        deliver::send(&route.outlet, accepted, now).await?;
     }
-    route.outlet.original(original(route, head, body)).await
+    Ok(route.outlet.original(original(route, head, body.clone())).await?)
 }
 
 fn original<'a>(route: &'a Wired, head: &'a Parts, body: Bytes) -> Original<'a> {

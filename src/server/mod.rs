@@ -25,7 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-pub use ingress::Ingress;
+pub use ingress::{Ingress, Keeping};
 pub use refusal::Refusal;
 pub use respond::refusal;
 

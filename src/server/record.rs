@@ -9,9 +9,12 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 
 use super::wiring::Wired;
+use crate::config;
+use crate::engine::Bound;
 use crate::engine::event::Event;
-use crate::engine::inbound::UnixSeconds;
+use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::metrics::{Held, Metrics, NONE, Outcome, Stage};
+use crate::store::captures::{Capture, Captures, Kept, Said, Summary};
 
 /// Ids of a batch that one line names.
 const IDS_MAX: usize = 8;
@@ -21,6 +24,7 @@ const IDS_MAX: usize = 8;
 pub(super) struct Record<'a> {
     metrics: &'a Metrics,
     limiter: &'a Limiter,
+    captures: Option<&'a Captures>,
     route: Option<&'a Wired>,
     pub(super) peer: SocketAddr,
     /// The place in the rule that decided, in the words of the rule.
@@ -29,6 +33,10 @@ pub(super) struct Record<'a> {
     stage_begun: Instant,
     bytes: usize,
     events: String,
+    at_time: UnixSeconds,
+    keys: Vec<String>,
+    said: Option<Said>,
+    kept: Option<Kept>,
     closed: bool,
     _in_flight: Held,
 }
@@ -37,6 +45,7 @@ impl<'a> Record<'a> {
     pub(super) fn open(
         metrics: &'a Metrics,
         limiter: &'a Limiter,
+        captures: Option<&'a Captures>,
         route: Option<&'a Wired>,
         peer: SocketAddr,
     ) -> Self {
@@ -44,6 +53,7 @@ impl<'a> Record<'a> {
         Self {
             metrics,
             limiter,
+            captures: captures.filter(|_| route.is_some_and(captured)),
             route,
             peer,
             at: String::new(),
@@ -51,6 +61,10 @@ impl<'a> Record<'a> {
             stage_begun: begun,
             bytes: 0,
             events: String::new(),
+            at_time: 0,
+            keys: Vec::new(),
+            said: None,
+            kept: None,
             closed: false,
             _in_flight: metrics.request_begun(),
         }
@@ -65,6 +79,12 @@ impl<'a> Record<'a> {
     /// There is a verdict, with these events if it was a good one.
     pub(super) fn judged(&mut self, events: &[Event], now: UnixSeconds) {
         self.stage(Stage::Judge);
+        self.at_time = now;
+        if self.captures.is_some() {
+            self.said = events.first().map(Said::of);
+            let proofs = events.first().map_or(&[][..], |event| &event.proofs);
+            self.keys = proofs.iter().map(|proof| proof.key.to_string()).collect();
+        }
         for (index, event) in events.iter().enumerate() {
             if index < IDS_MAX {
                 self.events.push_str(if index == 0 { "" } else { " " });
@@ -83,6 +103,42 @@ impl<'a> Record<'a> {
         self.stage(Stage::Deliver);
     }
 
+    /// It may be looked into later.
+    pub(super) fn keep(&mut self, inbound: &Inbound<'_>, accepted: bool) {
+        let Some(route) = self.route.filter(|_| self.captures.is_some()) else { return };
+        let wanted = match route.route.capture {
+            config::Capture::All => true,
+            config::Capture::None => false,
+            config::Capture::Rejected => !accepted,
+        };
+        self.kept = wanted.then(|| Kept::of(inbound));
+    }
+
+    fn capture(&mut self, outcome: Outcome, reason: &'static str, answered: u16) {
+        let (Some(captures), Some(wired), Some(inbound)) =
+            (self.captures, self.route, self.kept.take())
+        else {
+            return;
+        };
+        let route = &wired.route;
+        let summary = Summary {
+            at: self.at_time,
+            route: route.name.clone(),
+            gateway: route.gateway.clone(),
+            outcome: outcome.as_str().to_owned(),
+            reason: reason.to_owned(),
+            place: self.at.clone(),
+            answered,
+            rule: route.bound.as_ref().map_or("", Bound::rule_hash).to_owned(),
+            keys: std::mem::take(&mut self.keys),
+            said: self.said.take(),
+            peer: self.peer.ip().to_canonical().to_string(),
+            bytes: self.bytes as u64,
+        };
+        // What is lost is counted there.
+        captures.put(Capture { summary, inbound });
+    }
+
     fn stage(&mut self, stage: Stage) {
         let now = Instant::now();
         if let Some(route) = self.route {
@@ -98,6 +154,7 @@ impl<'a> Record<'a> {
 
     fn end(&mut self, outcome: Outcome, reason: &'static str, status: u16) {
         self.closed = true;
+        self.capture(outcome, reason, status);
         let took = self.begun.elapsed();
         let (name, gateway) = if let Some(wired) = self.route {
             wired.metrics.callback(outcome, reason);
@@ -140,6 +197,14 @@ impl<'a> Record<'a> {
                 line!(tracing::Level::ERROR, "callback not delivered");
             }
         }
+    }
+}
+
+/// Whether anything that comes on it is kept.
+fn captured(route: &Wired) -> bool {
+    match route.route.capture {
+        config::Capture::All | config::Capture::Rejected => true,
+        config::Capture::None => false,
     }
 }
 

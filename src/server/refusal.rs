@@ -1,7 +1,8 @@
 //! Why a request did not come to its good end: the engine's reasons, and those of the transport.
 
-use crate::deliver::DeliverError;
+use crate::deliver::{DeliverError, HandoverError};
 use crate::engine::reason::Reason;
+use crate::store::StoreError;
 
 /// Closed on purpose: a new one must be given its answer in `respond.rs`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -12,12 +13,18 @@ pub enum Refusal {
     BodyTimeout,
     /// As many requests to the upstream as are allowed are under way.
     Busy,
+    /// The disk under the store does not do as it is told.
+    DiskError,
+    /// The same callback, or an earlier one of its payment, is being handed over just now.
+    InFlight,
     /// The rule says no.
     Judged(Reason),
     /// No route has this path.
     NoRoute,
     /// The route cannot judge: a secret is missing, or its upstream cannot take what it sends.
     NotReady,
+    /// The store is full.
+    QueueFull,
     /// The body is longer than is allowed.
     TooLarge,
     /// The body is compressed, or encoded in some other way.
@@ -39,9 +46,12 @@ impl Refusal {
             Self::BadHttp => "bad_http",
             Self::BodyTimeout => "body_timeout",
             Self::Busy => "busy",
+            Self::DiskError => "disk_error",
+            Self::InFlight => "in_flight",
             Self::Judged(reason) => reason.as_str(),
             Self::NoRoute => "no_route",
             Self::NotReady => "not_ready",
+            Self::QueueFull => "queue_full",
             Self::TooLarge => "too_large",
             Self::UnsupportedEncoding => "unsupported_encoding",
             Self::UpstreamBroken => "upstream_broken",
@@ -61,6 +71,21 @@ impl From<DeliverError> for Refusal {
             DeliverError::NotConfigured => Self::NotReady,
             DeliverError::Refused(_) => Self::UpstreamRefused,
             DeliverError::Timeout => Self::UpstreamTimeout,
+        }
+    }
+}
+
+impl From<HandoverError> for Refusal {
+    fn from(error: HandoverError) -> Self {
+        match error {
+            HandoverError::Deliver(error) => error.into(),
+            HandoverError::InFlight => Self::InFlight,
+            HandoverError::Store(error) => match error {
+                StoreError::Busy => Self::Busy,
+                StoreError::Closed => Self::NotReady,
+                StoreError::Corrupt | StoreError::Disk => Self::DiskError,
+                StoreError::Full => Self::QueueFull,
+            },
         }
     }
 }

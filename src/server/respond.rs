@@ -72,7 +72,9 @@ fn table(refusal: Refusal) -> (StatusCode, Ask, Outcome) {
         Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, GoAway, Rejected),
         Refusal::UnsupportedEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, GoAway, Rejected),
         Refusal::NotReady => (StatusCode::SERVICE_UNAVAILABLE, TryAgain, Unavailable),
-        Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, TryAgain, Undelivered),
+        Refusal::Busy | Refusal::DiskError | Refusal::InFlight | Refusal::QueueFull => {
+            (StatusCode::SERVICE_UNAVAILABLE, TryAgain, Undelivered)
+        }
         Refusal::UpstreamBroken | Refusal::UpstreamDown | Refusal::UpstreamRefused => {
             (StatusCode::BAD_GATEWAY, TryAgain, Undelivered)
         }
@@ -153,10 +155,13 @@ mod tests {
 
     use super::*;
 
-    const TRANSPORT: [(Refusal, u16); 11] = [
+    const TRANSPORT: [(Refusal, u16); 14] = [
         (Refusal::BadHttp, 400),
         (Refusal::BodyTimeout, 408),
         (Refusal::Busy, 503),
+        (Refusal::DiskError, 503),
+        (Refusal::InFlight, 503),
+        (Refusal::QueueFull, 503),
         (Refusal::NoRoute, 404),
         (Refusal::NotReady, 503),
         (Refusal::TooLarge, 413),

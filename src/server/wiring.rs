@@ -1,13 +1,13 @@
 //! What a request needs beside the snapshot: counters and ways to upstreams, looked up once for
 //! each snapshot instead of once for each request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hyper::header::HeaderName;
 
 use crate::config::Forward;
-use crate::deliver::{Outlet, allowed};
+use crate::deliver::{Outbox, Outlet, allowed};
 use crate::exchange::Exchanger;
 use crate::live::{Route, Snapshot};
 use crate::metrics::{Metrics, RouteLabels, RouteMetrics};
@@ -31,7 +31,12 @@ pub(super) struct Wired {
 
 impl Wiring {
     /// Takes over from `before` whatever stays as it was.
-    pub(super) fn new(snapshot: Arc<Snapshot>, before: Option<&Self>, metrics: &Metrics) -> Self {
+    pub(super) fn new(
+        snapshot: Arc<Snapshot>,
+        before: Option<&Self>,
+        metrics: &Metrics,
+        outbox: Option<&Outbox>,
+    ) -> Self {
         metrics.published(snapshot.routes.values().map(|route| RouteLabels {
             route: &route.name,
             gateway: &route.gateway,
@@ -40,6 +45,13 @@ impl Wiring {
             strength: route.bound.as_ref().ok().map(|bound| bound.strength().as_str()),
             keys: keys(route),
         }));
+        if let Some(outbox) = outbox {
+            let routes = || snapshot.routes.values();
+            let upstreams: HashSet<_> =
+                routes().map(|route| route.upstream.name.as_str()).collect();
+            let gateways = routes().map(|route| route.gateway.as_str()).collect();
+            outbox.metrics().published(&upstreams, &gateways);
+        }
         let mut outlets: HashMap<String, Arc<Outlet>> = HashMap::new();
         let mut routes = HashMap::new();
         for (path, route) in &snapshot.routes {
@@ -69,6 +81,11 @@ impl Wiring {
     /// The route of exactly this path.
     pub(super) fn route(&self, path: &str) -> Option<&Wired> {
         self.routes.get(path)
+    }
+
+    /// The ways to all upstreams.
+    pub(super) fn outlets(&self) -> impl Iterator<Item = &Arc<Outlet>> {
+        self.outlets.values()
     }
 
     /// Closes connections that nobody has used for a while.

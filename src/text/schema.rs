@@ -74,7 +74,7 @@ fn kind_schema(kind: &Kind, defs: &mut BTreeMap<&'static str, Value>) -> Value {
                 .collect();
             json!({ "oneOf": words })
         }
-        Kind::Duration { .. } => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h)$" }),
+        Kind::Duration { .. } => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" }),
         Kind::Expr(_) | Kind::Text => {
             json!({ "type": ["string", "number"], "pattern": "\\S" })
         }
@@ -101,7 +101,7 @@ fn kind_schema(kind: &Kind, defs: &mut BTreeMap<&'static str, Value>) -> Value {
         Kind::Size { min, max } => json!({
             "anyOf": [
                 { "type": "integer", "minimum": min, "maximum": max },
-                { "type": "string", "pattern": "^[0-9]+(B|KiB|MiB)?$" },
+                { "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)?$" },
             ]
         }),
         Kind::TextOrEmpty => json!({ "type": ["string", "number"] }),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// `10ms`, `2s`, `5m` or `1h`; nothing else, and nothing between number and unit.
+/// `10ms`, `2s`, `5m`, `1h` or `7d`; nothing else, and nothing between number and unit.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let millis = match unit {
@@ -10,18 +10,20 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return None,
     };
     number.checked_mul(millis).map(Duration::from_millis)
 }
 
-/// Bytes: `200`, `200B`, `64KiB` or `1MiB`.
+/// Bytes: `200`, `200B`, `64KiB`, `1MiB` or `1GiB`.
 pub fn parse_size(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let bytes = match unit {
         "" | "B" => 1,
         "KiB" => 1024,
         "MiB" => 1024 * 1024,
+        "GiB" => 1024 * 1024 * 1024,
         _ => return None,
     };
     number.checked_mul(bytes)
@@ -31,7 +33,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let fits = |(size, _): &(u128, &str)| millis.is_multiple_of(*size) && millis >= *size;
-    let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     let (size, unit) = units.into_iter().find(fits).unwrap_or((1, "ms"));
     format!("{}{unit}", millis / size)
 }
@@ -39,7 +41,7 @@ pub fn show_duration(duration: Duration) -> String {
 /// A size as [`parse_size`] reads it, in the largest unit that fits.
 pub fn show_size(bytes: u64) -> String {
     let fits = |(size, _): &(u64, &str)| bytes.is_multiple_of(*size) && bytes >= *size;
-    let units = [(1024 * 1024, "MiB"), (1024, "KiB")];
+    let units = [(1024 * 1024 * 1024, "GiB"), (1024 * 1024, "MiB"), (1024, "KiB")];
     let (size, unit) = units.into_iter().find(fits).unwrap_or((1, "B"));
     format!("{}{unit}", bytes / size)
 }
@@ -73,7 +75,7 @@ mod tests {
             ("-5s", None),
             ("+5s", None),
             ("1.5s", None),
-            ("5d", None),
+            ("5d", Some(432_000_000)),
             ("99999999999999999999s", None),
             ("18446744073709551615h", None),
         ] {
@@ -88,6 +90,7 @@ mod tests {
             ("200B", Some(200)),
             ("64KiB", Some(65_536)),
             ("1MiB", Some(1_048_576)),
+            ("1GiB", Some(1_073_741_824)),
             ("1MB", None),
             ("KiB", None),
             ("1 KiB", None),

@@ -1,8 +1,12 @@
 //! Events on their way to an upstream: order, signature, repetition.
 
-use countersign::config::Target;
-use countersign::deliver::{DeliverError, Outlet, Signer};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use countersign::config::{Forward, Mode, Target};
+use countersign::deliver::{self, Accepted, DeliverError, HandoverError, Outlet, Signer};
 use countersign::engine::event::{Event, Status};
+use countersign::engine::inbound::Inbound;
 use countersign::engine::secret::Secret;
 use countersign::live::Upstream;
 use countersign::metrics::Metrics;
@@ -33,19 +37,32 @@ fn event(id: &str) -> Event {
     }
 }
 
-fn outlet(upstream: &Upstream) -> Outlet {
-    Outlet::new(upstream, None, &Metrics::new().unwrap())
+fn outlet(upstream: Upstream) -> Outlet {
+    Outlet::new(&Arc::new(upstream), None, &Metrics::new().unwrap())
 }
 
 async fn send(outlet: &Outlet, ids: &[&str]) -> Result<(), DeliverError> {
-    let events: Vec<_> = ids.iter().map(|id| event(id)).collect();
-    outlet.events(&events, "/events?from=us", NOW).await.map(drop)
+    let to = Forward::Canonical { to: "/events?from=us".into() };
+    let (_, route) = route("/x", Mode::Enforce, to, upstream(outlet.upstream().target.clone()));
+    let inbound =
+        Inbound { method: "POST", target: "/x", headers: &[], body: b"", remote_addr: None };
+    let accepted = Accepted {
+        route: &route,
+        inbound: &inbound,
+        body: &Bytes::new(),
+        events: ids.iter().map(|id| event(id)).collect(),
+        received_at: NOW,
+    };
+    deliver::send(outlet, accepted, NOW).await.map(drop).map_err(|error| match error {
+        HandoverError::Deliver(error) => error,
+        HandoverError::InFlight | HandoverError::Store(_) => panic!("no store: {error:?}"),
+    })
 }
 
 #[tokio::test]
 async fn events_arrive_in_order_signed_and_over_one_connection() {
     let stub = Stub::start(&[Act::Say("HTTP/1.1 204 No Content\r\n\r\n")]).await;
-    send(&outlet(&upstream(stub.target())), &["evt_1", "evt_2"]).await.unwrap();
+    send(&outlet(upstream(stub.target())), &["evt_1", "evt_2"]).await.unwrap();
     let got = stub.got();
     let signer = Signer::new(&Secret::from("a secret of twenty-four bytes"));
     assert_eq!(got.len(), 2);
@@ -66,7 +83,7 @@ async fn events_arrive_in_order_signed_and_over_one_connection() {
 async fn a_batch_stops_at_the_first_event_that_is_not_taken() {
     let no = Act::Say("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
     let stub = Stub::start(&[OK, no, OK]).await;
-    let result = send(&outlet(&upstream(stub.target())), &["evt_1", "evt_2", "evt_3"]).await;
+    let result = send(&outlet(upstream(stub.target())), &["evt_1", "evt_2", "evt_3"]).await;
     assert!(matches!(result, Err(DeliverError::Refused(status)) if status == 500), "{result:?}");
     assert_eq!(stub.got().len(), 2);
 }
@@ -74,14 +91,14 @@ async fn a_batch_stops_at_the_first_event_that_is_not_taken() {
 #[tokio::test]
 async fn no_event_is_no_request() {
     let stub = Stub::start(&[OK]).await;
-    send(&outlet(&upstream(stub.target())), &[]).await.unwrap();
+    send(&outlet(upstream(stub.target())), &[]).await.unwrap();
     assert!(stub.got().is_empty());
 }
 
 #[tokio::test]
 async fn an_event_whose_pooled_connection_dies_unanswered_is_sent_once_more() {
     let stub = Stub::start(&[OK, Act::SayAndClose(""), OK]).await;
-    let outlet = outlet(&upstream(stub.target()));
+    let outlet = outlet(upstream(stub.target()));
     send(&outlet, &["evt_1"]).await.unwrap();
     send(&outlet, &["evt_2"]).await.unwrap();
     let got: Vec<_> = stub
@@ -96,7 +113,7 @@ async fn an_event_whose_pooled_connection_dies_unanswered_is_sent_once_more() {
 #[tokio::test]
 async fn an_event_whose_fresh_connection_dies_is_not_sent_again() {
     let stub = Stub::start(&[Act::SayAndClose("")]).await;
-    let result = send(&outlet(&upstream(stub.target())), &["evt_1"]).await;
+    let result = send(&outlet(upstream(stub.target())), &["evt_1"]).await;
     assert_eq!(result, Err(DeliverError::Broken));
     assert_eq!(stub.got().len(), 1);
 }
@@ -105,7 +122,7 @@ async fn an_event_whose_fresh_connection_dies_is_not_sent_again() {
 async fn a_connection_that_the_upstream_has_closed_is_not_used_again() {
     let polite = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let stub = Stub::start(&[Act::SayAndClose(polite), OK]).await;
-    let outlet = outlet(&upstream(stub.target()));
+    let outlet = outlet(upstream(stub.target()));
     send(&outlet, &["evt_1"]).await.unwrap();
     send(&outlet, &["evt_2"]).await.unwrap();
     assert_eq!(stub.got().iter().map(|got| got.connection).collect::<Vec<_>>(), [0, 1]);
@@ -115,9 +132,9 @@ async fn a_connection_that_the_upstream_has_closed_is_not_used_again() {
 async fn an_interim_answer_is_no_answer() {
     let interim = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     let stub = Stub::start(&[Act::Say(interim)]).await;
-    send(&outlet(&upstream(stub.target())), &["evt_1"]).await.unwrap();
+    send(&outlet(upstream(stub.target())), &["evt_1"]).await.unwrap();
     let only = Stub::start(&[Act::Say("HTTP/1.1 103 Early Hints\r\n\r\n")]).await;
-    let result = send(&outlet(&upstream(only.target())), &["evt_1"]).await;
+    let result = send(&outlet(upstream(only.target())), &["evt_1"]).await;
     assert_eq!(result, Err(DeliverError::Timeout));
 }
 
@@ -125,14 +142,14 @@ async fn an_interim_answer_is_no_answer() {
 async fn without_a_secret_nothing_is_sent() {
     let stub = Stub::start(&[OK]).await;
     let unsigned = Upstream { secret: None, ..upstream(stub.target()) };
-    assert_eq!(send(&outlet(&unsigned), &["evt_1"]).await, Err(DeliverError::NotConfigured));
+    assert_eq!(send(&outlet(unsigned), &["evt_1"]).await, Err(DeliverError::NotConfigured));
     assert!(stub.got().is_empty());
 }
 
 #[tokio::test]
 async fn an_address_that_is_none_is_not_configured() {
     let nowhere = upstream(Target::Http("ftp://127.0.0.1".into()));
-    assert_eq!(send(&outlet(&nowhere), &["evt_1"]).await, Err(DeliverError::NotConfigured));
+    assert_eq!(send(&outlet(nowhere), &["evt_1"]).await, Err(DeliverError::NotConfigured));
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ mod secrets;
 mod smarty;
 mod smarty_billing;
 mod smarty_readme;
+mod store_captures;
 mod store_contract;
 mod support;
 mod tidy;

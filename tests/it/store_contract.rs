@@ -10,8 +10,8 @@ use countersign::store::{
 
 use crate::support::NOW;
 use crate::support::outbox::{
-    Backend, Files, LEASE, SHOP, admit, admit_at, all, claim, claimed, deposit, direct, drain, entry,
-    name, paid, queue, said, send, settle, spill, wait,
+    Backend, Files, LEASE, SHOP, admit, admit_at, all, claim, claimed, deposit, direct, drain,
+    entry, name, paid, queue, said, send, settle, spill, wait,
 };
 
 const NONE: Marks = Marks { equivocation: false, regressive: false };

@@ -3,7 +3,6 @@
 mod capture;
 mod draft;
 mod facts;
-mod hide;
 mod look;
 mod packed;
 mod proofs;
@@ -15,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::cli::{Exit, message};
+use crate::engine::pan::packed as cards;
 use crate::rule;
 use crate::text::node::{FILE_BYTES_MAX, Node};
 use crate::text::problem::Problems;
@@ -65,8 +65,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
 
 /// The text of a rule that is structurally one, whatever was captured.
 fn start(name: &str, message: &message::Message) -> Result<String> {
-    let (message, hidden) = hide::cards(message);
-    let text = draft::draft(name, &capture::Capture::of(&message)?, hidden);
+    let masked = without_cards(message);
+    let text = draft::draft(name, &capture::Capture::of(&masked)?, masked != *message);
     ensure!(
         text.len() <= FILE_BYTES_MAX,
         "the request is too large to be an example: a rule has at most {FILE_BYTES_MAX} bytes"
@@ -80,6 +80,16 @@ fn start(name: &str, message: &message::Message) -> Result<String> {
         bail!("no rule can be started from this request:\n{}", problems.render(&text));
     }
     Ok(text)
+}
+
+fn without_cards(message: &message::Message) -> message::Message {
+    let headers = message.headers.iter();
+    message::Message {
+        method: message.method.clone(),
+        target: cards::mask_target(&message.target),
+        headers: headers.map(|(name, value)| (name.clone(), cards::mask(value))).collect(),
+        body: cards::mask(&message.body),
+    }
 }
 
 /// Writes a file that was not there.

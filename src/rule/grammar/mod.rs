@@ -77,6 +77,12 @@ pub(super) static RULE: Shape = Shape {
         ),
         Key::required("event", Kind::Map(&EVENT), "What the callback says."),
         Key::optional("reply", Kind::Map(&REPLIES), "What the gateway is answered."),
+        Key::optional(
+            "delivery",
+            Kind::Map(&DELIVERY),
+            "How its callbacks are best delivered. Left out: `spill`, which suits a gateway that \
+             repeats what is not answered well.",
+        ),
         Key::required(
             "examples",
             Kind::NonEmptyList(&Kind::Map(&EXAMPLE)),
@@ -101,6 +107,34 @@ static WORDS: Shape = Shape {
             "template",
             Kind::Text,
             "Words with places in them: `OK${field.InvId}`. Absent if one of the places is.",
+        ),
+    ],
+};
+
+static DELIVERY: Shape = Shape {
+    name: "delivery",
+    doc: "What a route does that does not say how it delivers.",
+    exactly_one: false,
+    keys: &[
+        Key::required(
+            "recommended",
+            Kind::Choice(&[
+                (
+                    "direct",
+                    "the gateway gets the upstream's verdict, and repeats what it did not take",
+                ),
+                ("durable", "kept and acknowledged first: for a gateway that sends once"),
+                (
+                    "spill",
+                    "direct while the upstream is well, kept and acknowledged while it is not",
+                ),
+            ]),
+            "How.",
+        ),
+        Key::required(
+            "because",
+            Kind::Text,
+            "What the gateway does when it is not answered well, and where that is written.",
         ),
     ],
 };

@@ -35,12 +35,7 @@ struct Round {
 
 impl Known {
     /// At most `max` entries with this key, the newest first, and others that share it by chance.
-    pub(super) fn find(
-        &self,
-        conn: &Connection,
-        key: i64,
-        max: usize,
-    ) -> Result<Vec<i64>, Fault> {
+    pub(super) fn find(&self, conn: &Connection, key: i64, max: usize) -> Result<Vec<i64>, Fault> {
         let gathered = self.gathered.range((key, i64::MIN)..=(key, i64::MAX)).rev();
         let mut found: Vec<i64> = gathered.map(|(&(_, seq), ())| seq).take(max).collect();
         let mut statement =

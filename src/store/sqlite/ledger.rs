@@ -177,12 +177,7 @@ impl Ledger {
     }
 
     /// An entry is given out.
-    pub(super) fn lease(
-        &mut self,
-        row: &Row,
-        until: UnixSeconds,
-        fresh: bool,
-    ) -> Ticket {
+    pub(super) fn lease(&mut self, row: &Row, until: UnixSeconds, fresh: bool) -> Ticket {
         self.token += 1;
         let lease = Lease { until, token: self.token, upstream: row.upstream, fresh };
         self.queue.lease(row.seq, row.lanes(), lease);
@@ -191,12 +186,7 @@ impl Ledger {
 
     /// Takes an entry from one state to another. `change` says what else is new; who waits for it is
     /// looked after by the caller ([`Ledger::wake`]).
-    pub(super) fn turn(
-        &mut self,
-        row: &mut Row,
-        state: State,
-        now: UnixSeconds,
-    ) {
+    pub(super) fn turn(&mut self, row: &mut Row, state: State, now: UnixSeconds) {
         let was_active = row.is_active();
         self.counts.leave(row);
         if let Some(due) = row.due.take() {
@@ -303,9 +293,7 @@ impl Ledger {
 
     /// Writes something, so that there is something to sync.
     pub(super) fn touch(&self) -> Result<(), Fault> {
-        self.conn
-            .prepare_cached("UPDATE progress SET touched = touched + 1")?
-            .execute([])?;
+        self.conn.prepare_cached("UPDATE progress SET touched = touched + 1")?.execute([])?;
         Ok(())
     }
 

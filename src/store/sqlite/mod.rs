@@ -101,15 +101,7 @@ impl Sqlite {
         let writer = Writer::open(path.clone(), limits, now, Arc::clone(&shared), metrics)?;
         let writer = thread::spawn(move || writer.run(&asked));
         let reader = Reader::start(path.clone(), Arc::clone(&shared));
-        Ok(Self {
-            jobs: Some(jobs),
-            writer: Some(writer),
-            reader,
-            shared,
-            seal,
-            path,
-            _lock: lock,
-        })
+        Ok(Self { jobs: Some(jobs), writer: Some(writer), reader, shared, seal, path, _lock: lock })
     }
 
     /// Has the writer do this.
@@ -222,9 +214,11 @@ impl Store for Sqlite {
     }
 
     fn order(&self, seqs: Vec<i64>, order: Order, now: UnixSeconds) -> Answer<'_, u64> {
-        Box::pin(self.ask(Kind::Durable, Some(now), move |ledger| {
-            Ok(Ok(ledger.order(&seqs, &order, now)?))
-        }))
+        Box::pin(
+            self.ask(Kind::Durable, Some(now), move |ledger| {
+                Ok(Ok(ledger.order(&seqs, &order, now)?))
+            }),
+        )
     }
 
     fn totals(&self) -> Answer<'_, Totals> {
@@ -262,17 +256,21 @@ impl Store for Sqlite {
 
 fn totals(ledger: &Ledger) -> Totals {
     let names = ledger.names();
-    let name = |upstream| names.get(&upstream).map(|name| name.to_string()).unwrap_or_default();
+    let name = |upstream| names.get(&upstream).map(ToString::to_string).unwrap_or_default();
     let counts = &ledger.counts;
     let entries = counts.entries().map(|(upstream, state, count)| (name(upstream), state, count));
-    let oldest = names.keys().filter_map(|upstream| {
-        counts.oldest(*upstream).map(|at| (name(*upstream), at))
-    });
+    let oldest = names
+        .keys()
+        .filter_map(|upstream| counts.oldest(*upstream).map(|at| (name(*upstream), at)));
     let held = counts.money().map(|(state, currency, sum)| {
         (state, Amount { value: sum.to_string(), currency: currency.to_owned() })
     });
-    let mut totals =
-        Totals { entries: entries.collect(), oldest: oldest.collect(), held: held.collect(), bytes: 0 };
+    let mut totals = Totals {
+        entries: entries.collect(),
+        oldest: oldest.collect(),
+        held: held.collect(),
+        bytes: 0,
+    };
     totals.entries.sort();
     totals.oldest.sort();
     totals

@@ -115,8 +115,9 @@ impl Row {
         mut each: impl FnMut(Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         // As many single values as the partial index has, so that it is used.
-        let mut statement = conn
-            .prepare(&format!("{SELECT}INDEXED BY entry_open WHERE state = ?1 AND state IN (0, 1, 2, 4)"))?;
+        let mut statement = conn.prepare(&format!(
+            "{SELECT}INDEXED BY entry_open WHERE state = ?1 AND state IN (0, 1, 2, 4)"
+        ))?;
         for state in [State::Sending, State::Waiting, State::Held, State::Dead] {
             let mut rows = statement.query([state])?;
             while let Some(row) = rows.next()? {
@@ -287,7 +288,9 @@ mod tests {
     fn an_id_is_twenty_bytes_or_its_text() {
         let hex = format!("evt_{}", "0a".repeat(20));
         assert_eq!(Id::new(&hex), Id::Hash([10; 20]));
-        for text in [&hex, "evt_0A", "evt_", "", "order-1", &hex.to_uppercase(), &format!("{hex}00")] {
+        for text in
+            [&hex, "evt_0A", "evt_", "", "order-1", &hex.to_uppercase(), &format!("{hex}00")]
+        {
             assert_eq!(Id::new(text).to_string(), *text);
         }
     }

@@ -64,11 +64,13 @@ pub(super) fn finish(path: &Path) -> Result<(), Fault> {
 }
 
 fn free_name(path: &Path, now: UnixSeconds) -> PathBuf {
-    let name = |count: u32| match count {
-        0 => beside(path, &format!(".corrupt-{now}")),
-        count => beside(path, &format!(".corrupt-{now}.{count}")),
-    };
-    (0..).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(0))
+    let mut name = beside(path, &format!(".corrupt-{now}"));
+    let mut count = 0;
+    while name.exists() {
+        count += 1;
+        name = beside(path, &format!(".corrupt-{now}.{count}"));
+    }
+    name
 }
 
 fn remove(path: &Path) -> Result<(), Fault> {
@@ -81,12 +83,7 @@ fn remove(path: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-fn fill(
-    path: &Path,
-    filling: &Path,
-    bytes_max: u64,
-    salvaged: &mut Salvaged,
-) -> Result<(), Fault> {
+fn fill(path: &Path, filling: &Path, bytes_max: u64, salvaged: &mut Salvaged) -> Result<(), Fault> {
     let new = schema::writer(filling, bytes_max)?;
     new.execute_batch("BEGIN IMMEDIATE")?;
     if let Ok(old) = damaged(path) {
@@ -166,8 +163,7 @@ impl Copy<'_> {
     /// Carries rows over until one cannot be read, which is `first` then or comes after it. Whether
     /// all could.
     fn scan(&mut self, first: &mut i64, last: i64) -> Result<bool, Fault> {
-        let select =
-            format!("SELECT rowid, * FROM {} WHERE rowid BETWEEN ?1 AND ?2", self.table);
+        let select = format!("SELECT rowid, * FROM {} WHERE rowid BETWEEN ?1 AND ?2", self.table);
         let Ok(mut statement) = self.old.prepare_cached(&select) else { return Ok(false) };
         let columns = statement.column_count();
         let Ok(mut rows) = statement.query([*first, last]) else { return Ok(false) };

@@ -57,8 +57,7 @@ impl Ledger {
         settlement: &Settlement,
         now: UnixSeconds,
     ) -> Result<bool, Fault> {
-        let Some(lease) =
-            self.queue.leased(ticket.seq).filter(|lease| lease.token == ticket.token)
+        let Some(lease) = self.queue.leased(ticket.seq).filter(|lease| lease.token == ticket.token)
         else {
             return Ok(false);
         };

@@ -105,9 +105,9 @@ impl Writer {
             self.now = now;
         }
         let full = self.trouble == Some(StoreError::Full);
-        let is_deposit = |kind| matches!(kind, Kind::Deposit | Kind::Pass);
-        let refused = |job: &Box<dyn Job>| full && is_deposit(job.kind());
-        let (refused, mut taken): (Vec<_>, Vec<_>) = batch.into_iter().partition(refused);
+        let (refused, mut taken): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|job| full && matches!(job.kind(), Kind::Deposit | Kind::Pass));
         let committed = match &mut self.ledger {
             None => Err(self.trouble.unwrap_or(StoreError::Closed)),
             Some(ledger) => {
@@ -244,8 +244,7 @@ fn transact(
     syncs: &mut bool,
     jobs: &mut [Box<dyn Job>],
 ) -> Result<bool, Fault> {
-    let durable = |job: &Box<dyn Job>| matches!(job.kind(), Kind::Deposit | Kind::Durable);
-    let sync = jobs.iter().any(durable);
+    let sync = jobs.iter().any(|job| matches!(job.kind(), Kind::Deposit | Kind::Durable));
     set_sync(ledger, syncs, sync)?;
     if let Err(fault) = attempt(ledger, jobs) {
         ledger.undo();
@@ -281,7 +280,7 @@ fn attempt(ledger: &mut Ledger, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> 
 /// Writes something and syncs it.
 fn probe(ledger: &Ledger, syncs: &mut bool) -> Result<(), Fault> {
     set_sync(ledger, syncs, true)?;
-    Ok(ledger.touch()?)
+    ledger.touch()
 }
 
 fn set_sync(ledger: &Ledger, syncs: &mut bool, sync: bool) -> Result<(), Fault> {

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::app::{self, Running, Setup, Source};
-use countersign::config::{Boot, Forward, Limits, Log, LogFormat, LogLevel, Mode, Target};
+use countersign::config::{
+    Boot, Capture, Forward, Limits, Log, LogFormat, LogLevel, Mode, Retry, Target,
+};
 use countersign::engine::inbound::UnixSeconds;
 use countersign::engine::secret::Secret;
 use countersign::live::{Exchanges, Live, Route, Snapshot, Upstream};
+use countersign::rule::Delivery;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -72,6 +75,11 @@ pub(crate) fn exchanges() -> Exchanges {
     }
 }
 
+pub(crate) fn retry() -> Retry {
+    let (first, longest) = (Duration::from_secs(1), Duration::from_secs(60));
+    Retry { first, longest, horizon: Duration::from_secs(14 * 24 * 3600) }
+}
+
 pub(crate) fn upstream(target: Target) -> Upstream {
     Upstream {
         name: "shop".into(),
@@ -80,6 +88,7 @@ pub(crate) fn upstream(target: Target) -> Upstream {
         timeout: Duration::from_millis(300),
         in_flight_max: 4,
         secret: Some(Secret::from("a secret of twenty-four bytes")),
+        retry: retry(),
     }
 }
 
@@ -97,6 +106,9 @@ pub(crate) fn route(
         upstream: Arc::new(upstream),
         forward,
         mode,
+        delivery: Delivery::Direct,
+        capture: Capture::None,
+        hold_regressive: false,
     };
     (path.to_owned(), route)
 }
@@ -111,7 +123,8 @@ pub(crate) fn original(headers: &[&str]) -> Forward {
 
 pub(crate) fn snapshot(routes: Vec<(String, Route)>) -> Snapshot {
     let routes = routes.into_iter().map(|(path, route)| (path, Arc::new(route))).collect();
-    Snapshot { generation: 1, routes, exchanges: Arc::new(exchanges()) }
+    let token = Err("there is none".to_owned());
+    Snapshot { generation: 1, routes, exchanges: Arc::new(exchanges()), token }
 }
 
 /// The daemon with these routes, on ports of its own.
@@ -127,7 +140,8 @@ pub(crate) async fn daemon_of(
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let log = Log { format: LogFormat::Json, level: LogLevel::Info };
     app::start(Setup {
-        boot: Boot { listen: vec![any], admin: Some(any), limits, log },
+        boot: Boot { listen: vec![any], admin: Some(any), limits, store: None, log },
+        store: None,
         live: Arc::new(Live::new(snapshot(routes))),
         source,
         clock: || NOW,

@@ -176,7 +176,7 @@ pub(crate) async fn start(loaded: Loaded, source: Option<Loader>) -> Running {
     let live = Arc::new(Live::new(loaded.snapshot));
     let source = source.map(|loader| Box::new(loader) as Box<dyn app::Source>);
     let clock = || CLOCK.get();
-    app::start(Setup { boot: loaded.boot, live, source, clock }).await.unwrap()
+    app::start(Setup { boot: loaded.boot, store: loaded.store, live, source, clock }).await.unwrap()
 }
 
 /// The daemon of that folder, in this process, with the real loader and its watch.

@@ -1,21 +1,45 @@
 //! Inbounds as they came, and what became of each: to look into a refusal, and to judge again under
 //! a mended rule. Kept by each daemon for itself, within an age and a number of bytes.
+//!
+//! They stand in an `SQLite` file of their own. One thread writes: what has come since its last
+//! transaction makes the next one. Another reads. Nobody else touches the disk. A file that cannot
+//! be read any more is set aside as `<file>.corrupt-<when it was last written>`, and a new one begun.
+
+mod blob;
+mod file;
+mod queue;
+mod reader;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::engine::event::{Amount, Status};
-use crate::engine::inbound::UnixSeconds;
+use crate::engine::event::{Amount, Event, Status};
+use crate::engine::inbound::{Inbound, UnixSeconds};
 use crate::store::StoreError;
 use crate::store::seal::Seal;
+use queue::Queue;
+use reader::Reader;
+use writer::Writer;
+
+/// Captures that wait to be written.
+pub const WAITING_MAX: usize = 4096;
+/// Bytes of those; as many again are being written.
+pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How far the disk's use may exceed [`Settings::bytes_max`]: a transaction, the log of writes
+/// before it, and space that is kept for what comes next.
+pub const SLACK_BYTES: u64 = 48 * 1024 * 1024;
+/// Parts that one call of [`Captures::prune`] does.
+const PRUNE_STEPS_MAX: usize = 64;
 
 /// How captures are kept.
 #[derive(Clone)]
 pub struct Settings {
     /// The file.
     pub path: PathBuf,
-    /// Bytes of the file, about; the oldest make room for the newest.
+    /// Bytes of the file, but for [`SLACK_BYTES`]; the oldest make room for the newest.
     pub bytes_max: u64,
     /// How long they are kept.
     pub age_max: Duration,
@@ -78,6 +102,34 @@ pub struct Said {
     pub amount: Option<Amount>,
 }
 
+impl Said {
+    /// What this event says.
+    pub fn of(event: &Event) -> Self {
+        Self {
+            id: event.id.clone(),
+            status: event.status,
+            credit: event.credit,
+            order_id: event.order_id.clone(),
+            transaction_id: event.transaction_id.clone(),
+            amount: event.amount.clone(),
+        }
+    }
+}
+
+impl Kept {
+    /// This request, whole.
+    pub fn of(inbound: &Inbound<'_>) -> Self {
+        let headers = inbound.headers.iter();
+        Self {
+            method: inbound.method.to_owned(),
+            target: inbound.target.to_owned(),
+            headers: headers.map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect(),
+            body: inbound.body.to_vec(),
+            masked: false,
+        }
+    }
+}
+
 /// A request, as [`crate::engine::inbound::Inbound`] has it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Kept {
@@ -131,28 +183,41 @@ pub struct Filter {
 pub struct Totals {
     /// Captures.
     pub count: u64,
-    /// Bytes of the file.
+    /// Bytes of the file and its log.
     pub bytes: u64,
     /// When the oldest came.
     pub oldest: Option<UnixSeconds>,
+    /// Captures lost since the start: too many at once, or the disk had failed.
+    pub lost: u64,
 }
 
 /// The captures of this daemon.
-pub struct Captures {}
+pub struct Captures {
+    queue: Arc<Queue>,
+    seal: Arc<Seal>,
+    /// `None` only while it is dropped; the same with the threads.
+    reader: Option<Reader>,
+    reading: Option<JoinHandle<()>>,
+    writing: Option<JoinHandle<()>>,
+}
 
 impl Captures {
-    /// Opens the file or makes it.
+    /// Opens the file or makes it. A full disk is no reason not to begin: see [`Self::health`].
     pub fn open(settings: Settings) -> Result<Self, StoreError> {
-        let _ = settings;
-        todo!()
+        let queue = Arc::new(Queue::default());
+        let seal = settings.seal.clone();
+        let path = settings.path.clone();
+        let writer = Writer::open(settings, queue.clone())?;
+        let (reader, reading) = Reader::spawn(path, queue.clone())?;
+        let writing = Some(writer.spawn()?);
+        Ok(Self { queue, seal, reader: Some(reader), reading: Some(reading), writing })
     }
 
     /// Keeps one, soon, and without waiting for the disk: captures are for looking into things, and
     /// no promise hangs on them. `false`: too much is being written already, or the disk has
     /// failed, and it is lost.
     pub fn put(&self, capture: Capture) -> bool {
-        let _ = capture;
-        todo!()
+        self.queue.put(capture)
     }
 
     /// Those that fit with a number below `before`, the newest first, at most
@@ -163,25 +228,68 @@ impl Captures {
         before: Option<i64>,
         max: usize,
     ) -> Result<Vec<Listed>, StoreError> {
-        let _ = (filter, before, max);
-        todo!()
+        self.read(move |file| file::list(file, &filter, before, max)).await
     }
 
     /// One of them. The request is missing where it was sealed under a key that is not here.
     pub async fn get(&self, id: i64) -> Result<Option<(Listed, Option<Kept>)>, StoreError> {
-        let _ = id;
-        todo!()
+        let seal = self.seal.clone();
+        self.read(move |file| {
+            let found = file::get(file, id)?;
+            Ok(found.map(|(listed, sealed)| {
+                let kept = seal.open(blob::PLACE, &sealed);
+                let kept = kept.and_then(|bytes| blob::unpack(&bytes, listed.masked));
+                (listed, kept)
+            }))
+        })
+        .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let reader = self.reader.as_ref().ok_or(StoreError::Closed)?;
+        reader.read(ask).await
     }
 
     /// Forgets the oldest beyond the age and the bytes; a part at a time, so that nobody waits long.
     /// To be called about once a second. How many went.
     pub async fn prune(&self, now: UnixSeconds) -> Result<u64, StoreError> {
-        let _ = now;
-        todo!()
+        let mut gone = 0;
+        for _ in 0..PRUNE_STEPS_MAX {
+            let step = self.queue.prune(now)?.await.map_err(|_| StoreError::Closed)??;
+            gone += step.gone;
+            if !step.more {
+                break;
+            }
+        }
+        Ok(gone)
     }
 
     /// What is kept now. Never waits for the disk.
     pub fn totals(&self) -> Totals {
-        todo!()
+        self.queue.totals()
+    }
+
+    /// Whether captures are being kept; if not, why. Never waits for the disk.
+    pub fn health(&self) -> Result<(), StoreError> {
+        self.queue.health()
     }
 }
+
+impl Drop for Captures {
+    /// What waits is written, if the disk lets it. The writer goes last: it works off the log, for
+    /// which it must be alone.
+    fn drop(&mut self) {
+        let join = |thread: Option<JoinHandle<()>>| thread.map(JoinHandle::join);
+        self.reader = None;
+        drop(join(self.reading.take()));
+        self.queue.close();
+        drop(join(self.writing.take()));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests;

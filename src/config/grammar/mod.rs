@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use crate::text::shape::{Key, Kind, Shape};
 
+mod keep;
+
+use keep::{RETRY, STORE};
+
 const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
@@ -32,6 +36,12 @@ pub(super) static CONFIG: Shape = Shape {
             Kind::Map(&ADMIN),
             "Where `/metrics`, `/livez` and `/readyz` are served. Left out: nowhere. A change \
              needs a restart.",
+        ),
+        Key::optional(
+            "store",
+            Kind::Map(&STORE),
+            "Where events and captures are kept over restarts. Left out: nothing is kept, every \
+             route delivers `direct`, and repetitions are not recognized. A change needs a restart.",
         ),
         Key::optional("log", Kind::Map(&LOG), "How the log looks. A change needs a restart."),
         Key::optional(
@@ -79,7 +89,15 @@ static ADMIN: Shape = Shape {
     name: "admin",
     doc: "The listener for operators. Keep it away from the internet.",
     exactly_one: false,
-    keys: &[Key::required("address", Kind::Text, "IP address and port: `127.0.0.1:9464`.")],
+    keys: &[
+        Key::required("address", Kind::Text, "IP address and port: `127.0.0.1:9464`."),
+        Key::optional(
+            "token",
+            Kind::Text,
+            "What opens the API for operators (`/v1/`, described by `/openapi.json`), as a reference: \
+             `env:NAME` or `file:PATH`. At least 16 characters. Left out: the API is shut.",
+        ),
+    ],
 };
 
 static LOG: Shape = Shape {
@@ -191,6 +209,7 @@ static UPSTREAM: Shape = Shape {
             "Requests under way at a time; the gateway of a further one is asked to come again. \
              Default `256`.",
         ),
+        Key::optional("retry", Kind::Map(&RETRY), "When what it did not take is sent again."),
     ],
 };
 
@@ -284,6 +303,46 @@ static ROUTE: Shape = Shape {
                 ),
             ]),
             "Default `enforce`.",
+        ),
+        Key::optional(
+            "delivery",
+            Kind::Choice(&[
+                (
+                    "direct",
+                    "The gateway gets the upstream's verdict. What the upstream does not take, the \
+                     gateway is asked to send again.",
+                ),
+                (
+                    "durable",
+                    "Kept, synced, acknowledged, and delivered then. For gateways that send once.",
+                ),
+                (
+                    "spill",
+                    "Direct while the upstream is well; what it cannot take now is kept, synced and \
+                     acknowledged, and delivered in order when it is well again.",
+                ),
+            ]),
+            "When the gateway is told that all is well. Needs `store`, but for `direct`. Default: \
+             what the rule recommends, else `spill`; without a store `direct`.",
+        ),
+        Key::optional(
+            "capture",
+            Kind::Choice(&[
+                ("all", "Every inbound."),
+                ("none", "None."),
+                ("rejected", "Those that were not accepted."),
+            ]),
+            "Which inbounds are kept as they came, to look into them and to judge them again. Needs \
+             `store`. Default `rejected`; without a store `none`.",
+        ),
+        Key::optional(
+            "regressive",
+            Kind::Choice(&[
+                ("hold", "Held until an operator has looked at it."),
+                ("mark", "Delivered; the event says `transition: regressive`."),
+            ]),
+            "What becomes of an event that tells of a state that its payment has left behind, such \
+             as pending after paid. Default `mark`.",
         ),
         Key::optional(
             "strength",

@@ -1,6 +1,5 @@
-//! Takes card numbers out of a capture, also out of what is packed in it.
+//! Card numbers in a request, also in what is packed in it: base64 and forms within each other.
 
-use crate::cli::message::Message;
 use crate::engine::encoding::Encoding;
 use crate::engine::{form, json, pan};
 
@@ -9,21 +8,17 @@ const DEPTH_MAX: usize = 4;
 /// Characters of the shortest run that may be packed in base64: a card number's own 13 digits.
 const PACKED_MIN: usize = 18;
 
-/// The request without card numbers, and whether there were any.
-pub(super) fn cards(message: &Message) -> (Message, bool) {
-    let target = match message.target.split_once('?') {
-        None => text(&message.target),
+/// The value of a header, or a body, with its card numbers masked.
+pub fn mask(from: &[u8]) -> Vec<u8> {
+    bytes(from, 0)
+}
+
+/// Path and query with their card numbers masked.
+pub fn mask_target(target: &str) -> String {
+    match target.split_once('?') {
+        None => text(target),
         Some((path, query)) => format!("{}?{}", text(path), text(query)),
-    };
-    let headers = message.headers.iter().map(|(name, value)| (name.clone(), bytes(value, 0)));
-    let without = Message {
-        method: message.method.clone(),
-        target,
-        headers: headers.collect(),
-        body: bytes(&message.body, 0),
-    };
-    let hidden = without != *message;
-    (without, hidden)
+    }
 }
 
 fn text(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! Hides card numbers: what looks like one keeps its first six and last four digits, which is
 //! what PCI DSS 3.4 lets people see.
 
+pub mod packed;
+
 use std::borrow::Cow;
 
 /// Digits of a card number (ISO/IEC 7812-1).

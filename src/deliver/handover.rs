@@ -1,0 +1,267 @@
+//! What becomes of an accepted callback while its gateway waits: sent, kept, or known already.
+
+use crate::deliver::deposit::{Accepted, Sendable};
+use crate::deliver::outbox::patience;
+use crate::deliver::{Answer, DeliverError, Outbox, Outlet};
+use crate::engine::inbound::UnixSeconds;
+use crate::metrics::Handling;
+use crate::rule::Delivery;
+use crate::store::{
+    Admission, Deposit, Duplicate, Form, Intake, Marks, Message, Settlement, StoreError, Ticket,
+};
+
+/// How it ended well: the gateway may be told so.
+#[derive(Debug)]
+pub enum Handed {
+    /// The upstream has it; what it has said to the last message. `None`: there was nothing to hand
+    /// over, or nobody who answers.
+    Delivered(Option<Answer>),
+    /// It was delivered, or kept, before.
+    Duplicate(Duplicate),
+    /// On disk, to be delivered.
+    Kept,
+    /// On disk, until an operator has looked at it.
+    Held,
+}
+
+/// Why it did not. Its gateway is asked to come again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HandoverError {
+    /// The upstream does not have it.
+    Deliver(DeliverError),
+    /// The same callback, or an earlier one of its payment, is being sent just now.
+    InFlight,
+    /// It cannot be kept.
+    Store(StoreError),
+}
+
+impl From<DeliverError> for HandoverError {
+    fn from(error: DeliverError) -> Self {
+        Self::Deliver(error)
+    }
+}
+
+impl From<StoreError> for HandoverError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Without a store: sends one message after the other, and stops at the first that the upstream
+/// does not take. Those before it are there already, and will come again with the same ids when the
+/// gateway repeats the callback.
+pub async fn send(
+    outlet: &Outlet,
+    accepted: Accepted<'_>,
+    now: UnixSeconds,
+) -> Result<Handed, HandoverError> {
+    if accepted.route.delivery == Delivery::Durable {
+        // It became so by a reload, and a store needs a restart.
+        return Err(StoreError::Closed.into());
+    }
+    let mut last = None;
+    for Sendable { id, message, .. } in accepted.sendables() {
+        last = outlet.send(&id, &message, now).await?;
+    }
+    Ok(Handed::Delivered(last))
+}
+
+impl Outbox {
+    /// Hands over what was accepted, as its route delivers. `relayed`: the gateway waits for what
+    /// the upstream says.
+    pub async fn hand_over(
+        &self,
+        outlet: &Outlet,
+        accepted: Accepted<'_>,
+        relayed: bool,
+        now: UnixSeconds,
+    ) -> Result<Handed, HandoverError> {
+        let route = accepted.route;
+        let deposits = accepted.deposits();
+        if deposits.is_empty() {
+            return Ok(Handed::Delivered(None));
+        }
+        // What is a question is asked again; what is money is kept.
+        let keepable = !relayed || deposits.iter().any(|deposit| deposit.event.credit);
+        let well = outlet.health().is_well();
+        let or_queue = match route.delivery {
+            Delivery::Durable => return self.keep(deposits).await,
+            Delivery::Spill if !well && keepable => return self.keep(deposits).await,
+            Delivery::Spill => keepable,
+            Delivery::Direct => false,
+        };
+        self.direct(&Direct { outlet, or_queue, relayed }, deposits, now).await
+    }
+
+    /// On disk first.
+    pub async fn keep(&self, deposits: Vec<Deposit>) -> Result<Handed, HandoverError> {
+        let admissions = self.store.admit(deposits.clone(), Intake::Queue, self.time()).await?;
+        let mut tally = Tally::default();
+        for (deposit, admission) in deposits.iter().zip(&admissions) {
+            self.tally(deposit, admission, &mut tally);
+        }
+        tally.into_handed()
+    }
+
+    /// To the upstream, and on disk only where it fails.
+    async fn direct(
+        &self,
+        way: &Direct<'_>,
+        deposits: Vec<Deposit>,
+        now: UnixSeconds,
+    ) -> Result<Handed, HandoverError> {
+        let Direct { outlet, or_queue, relayed } = *way;
+        let begun = self.time();
+        // They go one after the other.
+        let lease =
+            patience(outlet).saturating_mul(i64::try_from(deposits.len()).unwrap_or(i64::MAX));
+        let intake = Intake::Send { or_queue, lease_until: begun.saturating_add(lease) };
+        let admissions = self.store.admit(deposits.clone(), intake, begun).await?;
+        let mut tally = Tally::default();
+        let mut sent = deposits.iter().zip(admissions);
+        while let Some((deposit, admission)) = sent.next() {
+            let ticket = match admission {
+                Admission::Send(ticket) => ticket,
+                // The gateway needs the upstream's word, and the upstream knows the id.
+                Admission::Duplicate(_) if relayed => {
+                    tally.answer = self.send(outlet, &deposit.id, &deposit.message, now).await?;
+                    continue;
+                }
+                known => {
+                    self.tally(deposit, &known, &mut tally);
+                    continue;
+                }
+            };
+            let message = to_send(deposit, ticket);
+            self.remark(deposit, ticket.marks);
+            match self.send(outlet, &deposit.id, &message, now).await {
+                Ok(answer) => {
+                    tally.delivered = true;
+                    tally.answer = answer;
+                    self.store.settle(ticket, Settlement::Delivered, self.time()).await?;
+                    self.metrics.handled(&deposit.upstream, Handling::Delivered);
+                }
+                Err(error) => {
+                    let rest = sent.filter_map(|(_, admission)| match admission {
+                        Admission::Send(ticket) => Some(ticket),
+                        _ => None,
+                    });
+                    let tickets: Vec<Ticket> = std::iter::once(ticket).chain(rest).collect();
+                    return self.not_taken(&deposit.upstream, tickets, error, or_queue).await;
+                }
+            }
+        }
+        tally.into_handed()
+    }
+
+    /// What the upstream did not take is kept, or forgotten so that the gateway's next attempt is
+    /// not taken for a repetition.
+    async fn not_taken(
+        &self,
+        upstream: &str,
+        tickets: Vec<Ticket>,
+        error: DeliverError,
+        or_queue: bool,
+    ) -> Result<Handed, HandoverError> {
+        let keep = or_queue && error.is_passing();
+        let at = self.time();
+        let settlement = if keep {
+            Settlement::Wait { due: at, why: error.as_str(), counts: false }
+        } else {
+            Settlement::Forget
+        };
+        for ticket in tickets {
+            self.store.settle(ticket, settlement, at).await?;
+        }
+        if keep {
+            self.wake();
+            self.metrics.handled(upstream, Handling::Spilled);
+            Ok(Handed::Kept)
+        } else {
+            Err(error.into())
+        }
+    }
+
+    fn tally(&self, deposit: &Deposit, admission: &Admission, tally: &mut Tally) {
+        match admission {
+            // Nobody is given one to send who has not asked for it.
+            Admission::InFlight | Admission::Send(_) => tally.in_flight = true,
+            Admission::Duplicate(by) => {
+                self.metrics.duplicate(&deposit.event.gateway, by.as_str());
+                tally.duplicate = Some(*by);
+            }
+            Admission::Held(marks) => {
+                self.remark(deposit, *marks);
+                self.metrics.handled(&deposit.upstream, Handling::Held);
+                tally.held = true;
+            }
+            Admission::Queued(marks) => {
+                self.remark(deposit, *marks);
+                self.metrics.handled(&deposit.upstream, Handling::Kept);
+                self.wake();
+                tally.kept = true;
+            }
+        }
+    }
+
+    /// Says aloud what an operator must know of.
+    fn remark(&self, deposit: &Deposit, marks: Marks) {
+        let Deposit { id, event, route, .. } = deposit;
+        if marks.equivocation {
+            self.metrics.equivocation(&event.gateway);
+            tracing::error!(
+                target: "countersign::outbox", event = id, gateway = &*event.gateway,
+                route = &**route, "a known id came with another content; it is held"
+            );
+        }
+        if marks.regressive {
+            self.metrics.regressive(&event.gateway);
+            tracing::warn!(
+                target: "countersign::outbox", event = id, gateway = &*event.gateway,
+                route = &**route, status = event.status.as_str(),
+                "an event tells of a state that its payment has left behind"
+            );
+        }
+    }
+}
+
+/// How messages go while the gateway waits.
+struct Direct<'a> {
+    outlet: &'a Outlet,
+    or_queue: bool,
+    relayed: bool,
+}
+
+/// What has become of the messages of one callback.
+#[derive(Default)]
+struct Tally {
+    delivered: bool,
+    answer: Option<Answer>,
+    kept: bool,
+    held: bool,
+    duplicate: Option<Duplicate>,
+    in_flight: bool,
+}
+
+impl Tally {
+    fn into_handed(self) -> Result<Handed, HandoverError> {
+        match self {
+            Self { in_flight: true, .. } => Err(HandoverError::InFlight),
+            Self { kept: true, .. } => Ok(Handed::Kept),
+            Self { held: true, .. } => Ok(Handed::Held),
+            Self { delivered: false, answer: None, duplicate: Some(by), .. } => {
+                Ok(Handed::Duplicate(by))
+            }
+            Self { answer, .. } => Ok(Handed::Delivered(answer)),
+        }
+    }
+}
+
+/// The message of an entry that was admitted to be sent.
+fn to_send(deposit: &Deposit, ticket: Ticket) -> Message {
+    let mut message = deposit.message.clone();
+    if ticket.marks.regressive && message.form == Form::Canonical {
+        message.body = deposit.event.to_regressive_json(deposit.received_at).into();
+    }
+    message
+}

@@ -1,0 +1,197 @@
+//! The outbox: what was acknowledged is delivered, in order for each payment, until the upstream
+//! has it or it is given up.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::config::Retry;
+use crate::deliver::backoff::{is_over, next_attempt};
+use crate::deliver::{Answer, DeliverError, Outlet};
+use crate::engine::inbound::UnixSeconds;
+use crate::live::Upstream;
+use crate::metrics::{Handling, OutboxMetrics};
+use crate::store::{Message, Parcel, Settlement, Store, StoreError};
+
+/// Messages under way to one upstream at a time, at most.
+const IN_FLIGHT_MAX: usize = 64;
+
+/// Seconds between two looks at an outbox that nobody has woken up.
+const LOOK_SECONDS: i64 = 30;
+
+/// What time it is.
+pub struct Clocks {
+    /// The wall clock: upstreams compare signatures with theirs.
+    pub wall: Box<dyn Fn() -> UnixSeconds + Send + Sync>,
+    /// Seconds that only ever go forward, whatever becomes of the wall clock: leases and waits are
+    /// measured in them.
+    pub steady: Box<dyn Fn() -> UnixSeconds + Send + Sync>,
+}
+
+/// Keeps what cannot be delivered now, and delivers it.
+pub struct Outbox {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: OutboxMetrics,
+    clocks: Clocks,
+    woken: Notify,
+}
+
+impl Outbox {
+    /// Over this store.
+    pub fn new(store: Arc<dyn Store>, metrics: OutboxMetrics, clocks: Clocks) -> Self {
+        Self { store, metrics, clocks, woken: Notify::new() }
+    }
+
+    /// What it keeps things in.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &OutboxMetrics {
+        &self.metrics
+    }
+
+    pub(super) fn time(&self) -> UnixSeconds {
+        (self.clocks.steady)()
+    }
+
+    /// Sends a message, and remembers how the upstream is.
+    pub(super) async fn send(
+        &self,
+        outlet: &Outlet,
+        id: &str,
+        message: &Message,
+        now: UnixSeconds,
+    ) -> Result<Option<Answer>, DeliverError> {
+        let sent = outlet.send(id, message, now).await;
+        outlet.note(&sent, self.time());
+        sent
+    }
+
+    /// Something may be due.
+    pub fn wake(&self) {
+        self.woken.notify_waiters();
+    }
+
+    /// Resolves when somebody calls [`Outbox::wake`] after this was called.
+    pub fn woken(&self) -> tokio::sync::futures::Notified<'_> {
+        self.woken.notified()
+    }
+
+    /// Sends what is due to one upstream, until nothing is or the upstream is unwell. When to look
+    /// again, unless woken before.
+    pub async fn drain(self: &Arc<Self>, outlet: &Arc<Outlet>) -> Result<UnixSeconds, StoreError> {
+        let mut under_way = JoinSet::new();
+        let room = (outlet.upstream().in_flight_max / 2).clamp(1, IN_FLIGHT_MAX);
+        let mut look_at = None;
+        loop {
+            let now = self.time();
+            let health = outlet.health();
+            // An upstream that was unwell is tried with one message, not with a flood.
+            let room = if health.is_well() { room } else { 1 };
+            if under_way.len() < room && look_at.is_none() {
+                if health.retry_at() > now {
+                    look_at = Some(health.retry_at());
+                } else {
+                    let lease_until = now.saturating_add(patience(outlet));
+                    let wanted = room - under_way.len();
+                    let upstream = &outlet.upstream().name;
+                    let claimed = self.store.claim(upstream, wanted, now, lease_until).await?;
+                    if claimed.parcels.len() < wanted {
+                        let next = now.saturating_add(LOOK_SECONDS);
+                        look_at = Some(claimed.next_due.map_or(next, |due| due.min(next)));
+                    }
+                    for parcel in claimed.parcels {
+                        let (outbox, outlet) = (Arc::clone(self), Arc::clone(outlet));
+                        under_way.spawn(async move { outbox.attempt(&outlet, parcel).await });
+                    }
+                }
+            }
+            match under_way.join_next().await {
+                None => match look_at {
+                    Some(at) => return Ok(at),
+                    None => continue,
+                },
+                // What was settled may have made others due.
+                Some(Ok(Ok(()))) => look_at = None,
+                Some(Ok(Err(error))) => return Err(error),
+                Some(Err(error)) => {
+                    // A panic; the lease brings the entry back.
+                    tracing::error!(%error, upstream = outlet.upstream().name, "a delivery has failed");
+                }
+            }
+        }
+    }
+
+    /// One message, and what came of it.
+    async fn attempt(&self, outlet: &Outlet, parcel: Parcel) -> Result<(), StoreError> {
+        let Parcel { ticket, id, attempts, received_at, message } = parcel;
+        let upstream = outlet.upstream();
+        let sent = self.send(outlet, &id, &message, (self.clocks.wall)()).await;
+        let now = self.time();
+        let settlement = match sent {
+            Ok(_) => Settlement::Delivered,
+            Err(error) => {
+                let age = now.min((self.clocks.wall)()).saturating_sub(received_at);
+                let chance = ticket.seq.wrapping_add(ticket.token).unsigned_abs();
+                after(error, &upstream.retry, Failed { attempts, age, now, chance })
+            }
+        };
+        self.metrics.handled(
+            &upstream.name,
+            match settlement {
+                Settlement::Delivered => Handling::Delivered,
+                Settlement::Dead { .. } => Handling::Dead,
+                Settlement::Forget | Settlement::Wait { .. } => Handling::Failed,
+            },
+        );
+        if let Settlement::Dead { why } = settlement {
+            tracing::error!(
+                target: "countersign::outbox", event = id, upstream = upstream.name, why,
+                "an event is given up; it is a dead letter now"
+            );
+        }
+        self.store.settle(ticket, settlement, now).await?;
+        Ok(())
+    }
+}
+
+/// An attempt that has failed.
+struct Failed {
+    /// How many had before it.
+    attempts: u32,
+    /// Seconds since the event came. By the clock that says less: one that is set wrong must not
+    /// make dead letters.
+    age: i64,
+    now: UnixSeconds,
+    /// Any number.
+    chance: u64,
+}
+
+/// Seconds after which a message that was sent is no longer under way.
+pub(super) fn patience(outlet: &Outlet) -> i64 {
+    let Upstream { connect_timeout, timeout, .. } = outlet.upstream();
+    // Time for a second attempt on a fresh connection, and for the store.
+    let seconds = connect_timeout.as_secs() + 2 * timeout.as_secs() + 5;
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+/// What becomes of an event that the upstream did not take.
+fn after(error: DeliverError, retry: &Retry, failed: Failed) -> Settlement {
+    let Failed { attempts, age, now, chance } = failed;
+    let why = error.as_str();
+    if error.is_of_the_upstream() || error == DeliverError::Busy {
+        // No fault of the event: it goes as soon as the upstream is well.
+        return if is_over(retry, age) {
+            Settlement::Dead { why }
+        } else {
+            Settlement::Wait { due: now.saturating_add(1), why, counts: false }
+        };
+    }
+    match next_attempt(retry, attempts.saturating_add(1), age, chance) {
+        Some(wait) => Settlement::Wait { due: now.saturating_add(wait), why, counts: true },
+        None => Settlement::Dead { why },
+    }
+}
