@@ -1,6 +1,7 @@
 //! The composition root: binds, starts, reloads and drains. Nothing else starts a task that
 //! outlives a connection.
 
+mod keeping;
 mod log;
 mod reload;
 
@@ -19,10 +20,12 @@ pub use reload::{Reloaded, Source};
 
 use crate::admin::Admin;
 use crate::config::{Boot, Limits};
+use crate::deliver::Outbox;
 use crate::engine::inbound::UnixSeconds;
 use crate::live::{Live, Store};
 use crate::metrics::Metrics;
 use crate::server::{Ingress, Keeping, Listening, Phase};
+use crate::store::captures::Captures;
 
 /// What is needed to start.
 pub struct Setup {
@@ -48,12 +51,18 @@ pub struct Running {
     pub live: Arc<Live>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Events that are kept; `None`: there is no store.
+    pub outbox: Option<Arc<Outbox>>,
+    /// Inbounds that are kept.
+    pub captures: Option<Arc<Captures>>,
     callbacks: Arc<Listening>,
     phase: watch::Sender<Phase>,
     /// That of the admin listener, which answers while the others drain.
     admin_phase: watch::Sender<Phase>,
     reloads: mpsc::Sender<()>,
     drain_timeout: Duration,
+    /// Sends what waits; ends by itself once the phase is over.
+    deliveries: JoinSet<()>,
     tasks: JoinSet<()>,
 }
 
@@ -70,7 +79,7 @@ pub fn wall_clock() -> UnixSeconds {
 
 /// Binds every listener, then serves. Fails before it has accepted anything, or not at all.
 pub async fn start(setup: Setup) -> io::Result<Running> {
-    let Setup { boot, store: _, live, source, clock } = setup;
+    let Setup { boot, store, live, source, clock } = setup;
     let Boot { listen, admin, limits, store: _, log: _ } = boot;
     let mut listeners = Vec::new();
     for address in listen {
@@ -83,6 +92,10 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
     metrics.reloaded(live.load().generation, clock());
     reload::name_what_is_out(&live.load());
+    let keeping = match &store {
+        Some(settings) => keeping::open(settings, &metrics, clock)?,
+        None => Keeping::default(),
+    };
     let (phase, phases) = watch::channel(Phase::Serving);
     let (admin_phase, admin_phases) = watch::channel(Phase::Serving);
     let ingress = Arc::new(Ingress::new(
@@ -90,10 +103,15 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
         Arc::clone(&metrics),
         limits.clone(),
         clock,
-        Keeping::default(),
+        keeping.clone(),
     ));
+    let (mut tasks, mut deliveries) = (JoinSet::new(), JoinSet::new());
+    let Keeping { outbox, captures } = keeping.clone();
+    if let (Some(settings), Some(outbox)) = (store, outbox.clone()) {
+        deliveries.spawn(keeping::deliver(outbox, Arc::clone(&ingress), phases.clone()));
+        tasks.spawn(keeping::look_after(keeping, settings, Arc::clone(&metrics)));
+    }
     let callbacks = Listening::new(limits.clone(), Arc::clone(&metrics), phases.clone());
-    let mut tasks = JoinSet::new();
     let mut addresses = Vec::new();
     for listener in listeners {
         addresses.push(listener.local_addr()?);
@@ -125,11 +143,14 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
         admin,
         live,
         metrics,
+        outbox,
+        captures,
         callbacks,
         phase,
         admin_phase,
         reloads,
         drain_timeout,
+        deliveries,
         tasks,
     })
 }
@@ -145,7 +166,12 @@ impl Running {
     /// Whether all was finished.
     pub async fn drain(mut self) -> bool {
         self.phase.send_replace(Phase::Draining);
-        let drained = timeout(self.drain_timeout, self.callbacks.drained()).await.is_ok();
+        let all = async {
+            self.callbacks.drained().await;
+            // A panic has been logged.
+            while self.deliveries.join_next().await.is_some() {}
+        };
+        let drained = timeout(self.drain_timeout, all).await.is_ok();
         self.phase.send_replace(Phase::Over);
         self.admin_phase.send_replace(Phase::Over);
         self.tasks.shutdown().await;

@@ -95,7 +95,7 @@ impl Outbox {
 
     /// On disk first.
     pub async fn keep(&self, deposits: Vec<Deposit>) -> Result<Handed, HandoverError> {
-        let admissions = self.store.admit(deposits.clone(), Intake::Queue, self.time()).await?;
+        let admissions = self.store.admit(deposits.clone(), Intake::Queue, self.now()).await?;
         let mut tally = Tally::default();
         for (deposit, admission) in deposits.iter().zip(&admissions) {
             self.tally(deposit, admission, &mut tally);
@@ -111,7 +111,7 @@ impl Outbox {
         now: UnixSeconds,
     ) -> Result<Handed, HandoverError> {
         let Direct { outlet, or_queue, relayed } = *way;
-        let begun = self.time();
+        let begun = self.now();
         // They go one after the other.
         let lease =
             patience(outlet).saturating_mul(i64::try_from(deposits.len()).unwrap_or(i64::MAX));
@@ -136,9 +136,9 @@ impl Outbox {
             self.remark(deposit, ticket.marks);
             match self.send(outlet, &deposit.id, &message, now).await {
                 Ok(answer) => {
-                    tally.delivered = true;
+                    tally.add(Fate::Delivered);
                     tally.answer = answer;
-                    self.store.settle(ticket, Settlement::Delivered, self.time()).await?;
+                    self.store.settle(ticket, Settlement::Delivered, self.now()).await?;
                     self.metrics.handled(&deposit.upstream, Handling::Delivered);
                 }
                 Err(error) => {
@@ -164,7 +164,7 @@ impl Outbox {
         or_queue: bool,
     ) -> Result<Handed, HandoverError> {
         let keep = or_queue && error.is_passing();
-        let at = self.time();
+        let at = self.now();
         let settlement = if keep {
             Settlement::Wait { due: at, why: error.as_str(), counts: false }
         } else {
@@ -185,21 +185,21 @@ impl Outbox {
     fn tally(&self, deposit: &Deposit, admission: &Admission, tally: &mut Tally) {
         match admission {
             // Nobody is given one to send who has not asked for it.
-            Admission::InFlight | Admission::Send(_) => tally.in_flight = true,
+            Admission::InFlight | Admission::Send(_) => tally.add(Fate::InFlight),
             Admission::Duplicate(by) => {
                 self.metrics.duplicate(&deposit.event.gateway, by.as_str());
-                tally.duplicate = Some(*by);
+                tally.add(Fate::Duplicate(*by));
             }
             Admission::Held(marks) => {
                 self.remark(deposit, *marks);
                 self.metrics.handled(&deposit.upstream, Handling::Held);
-                tally.held = true;
+                tally.add(Fate::Held);
             }
             Admission::Queued(marks) => {
                 self.remark(deposit, *marks);
                 self.metrics.handled(&deposit.upstream, Handling::Kept);
                 self.wake();
-                tally.kept = true;
+                tally.add(Fate::Kept);
             }
         }
     }
@@ -232,27 +232,37 @@ struct Direct<'a> {
     relayed: bool,
 }
 
+/// What has become of one message, what matters more to its gateway last.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+enum Fate {
+    Duplicate(Duplicate),
+    Delivered,
+    Held,
+    Kept,
+    InFlight,
+}
+
 /// What has become of the messages of one callback.
 #[derive(Default)]
 struct Tally {
-    delivered: bool,
+    fate: Option<Fate>,
     answer: Option<Answer>,
-    kept: bool,
-    held: bool,
-    duplicate: Option<Duplicate>,
-    in_flight: bool,
 }
 
 impl Tally {
+    fn add(&mut self, fate: Fate) {
+        self.fate = self.fate.max(Some(fate));
+    }
+
     fn into_handed(self) -> Result<Handed, HandoverError> {
-        match self {
-            Self { in_flight: true, .. } => Err(HandoverError::InFlight),
-            Self { kept: true, .. } => Ok(Handed::Kept),
-            Self { held: true, .. } => Ok(Handed::Held),
-            Self { delivered: false, answer: None, duplicate: Some(by), .. } => {
-                Ok(Handed::Duplicate(by))
+        match (self.fate, self.answer) {
+            (Some(Fate::InFlight), _) => Err(HandoverError::InFlight),
+            (Some(Fate::Kept), _) => Ok(Handed::Kept),
+            (Some(Fate::Held), _) => Ok(Handed::Held),
+            (Some(Fate::Duplicate(by)), None) => Ok(Handed::Duplicate(by)),
+            (Some(Fate::Delivered | Fate::Duplicate(_)) | None, answer) => {
+                Ok(Handed::Delivered(answer))
             }
-            Self { answer, .. } => Ok(Handed::Delivered(answer)),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! has it or it is given up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -35,12 +36,13 @@ pub struct Outbox {
     pub(super) metrics: OutboxMetrics,
     clocks: Clocks,
     woken: Notify,
+    closing: AtomicBool,
 }
 
 impl Outbox {
     /// Over this store.
     pub fn new(store: Arc<dyn Store>, metrics: OutboxMetrics, clocks: Clocks) -> Self {
-        Self { store, metrics, clocks, woken: Notify::new() }
+        Self { store, metrics, clocks, woken: Notify::new(), closing: AtomicBool::new(false) }
     }
 
     /// What it keeps things in.
@@ -53,10 +55,6 @@ impl Outbox {
         &self.metrics
     }
 
-    pub(super) fn time(&self) -> UnixSeconds {
-        (self.clocks.steady)()
-    }
-
     /// Sends a message, and remembers how the upstream is.
     pub(super) async fn send(
         &self,
@@ -66,18 +64,29 @@ impl Outbox {
         now: UnixSeconds,
     ) -> Result<Option<Answer>, DeliverError> {
         let sent = outlet.send(id, message, now).await;
-        outlet.note(&sent, self.time());
+        outlet.note(&sent, self.now());
         sent
     }
 
     /// Something may be due.
     pub fn wake(&self) {
-        self.woken.notify_waiters();
+        self.woken.notify_one();
     }
 
-    /// Resolves when somebody calls [`Outbox::wake`] after this was called.
-    pub fn woken(&self) -> tokio::sync::futures::Notified<'_> {
-        self.woken.notified()
+    /// Resolves when somebody has called [`Outbox::wake`] since the last time; for one waiter.
+    pub async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    /// Gives out nothing more: what is under way is finished, the rest waits for the next start.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// What time it is, by the clock that waits are measured with.
+    pub fn now(&self) -> UnixSeconds {
+        (self.clocks.steady)()
     }
 
     /// Sends what is due to one upstream, until nothing is or the upstream is unwell. When to look
@@ -87,11 +96,15 @@ impl Outbox {
         let room = (outlet.upstream().in_flight_max / 2).clamp(1, IN_FLIGHT_MAX);
         let mut look_at = None;
         loop {
-            let now = self.time();
+            let now = self.now();
             let health = outlet.health();
+            if self.closing.load(Ordering::Relaxed) {
+                look_at = Some(now);
+            }
             // An upstream that was unwell is tried with one message, not with a flood.
             let room = if health.is_well() { room } else { 1 };
-            if under_way.len() < room && look_at.is_none() {
+            // Half of the room at a time, so that a claim is worth its transaction.
+            if under_way.len() <= room / 2 && look_at.is_none() {
                 if health.retry_at() > now {
                     look_at = Some(health.retry_at());
                 } else {
@@ -110,10 +123,11 @@ impl Outbox {
                 }
             }
             match under_way.join_next().await {
-                None => match look_at {
-                    Some(at) => return Ok(at),
-                    None => continue,
-                },
+                None => {
+                    if let Some(at) = look_at {
+                        return Ok(at);
+                    }
+                }
                 // What was settled may have made others due.
                 Some(Ok(Ok(()))) => look_at = None,
                 Some(Ok(Err(error))) => return Err(error),
@@ -130,13 +144,13 @@ impl Outbox {
         let Parcel { ticket, id, attempts, received_at, message } = parcel;
         let upstream = outlet.upstream();
         let sent = self.send(outlet, &id, &message, (self.clocks.wall)()).await;
-        let now = self.time();
+        let now = self.now();
         let settlement = match sent {
             Ok(_) => Settlement::Delivered,
             Err(error) => {
                 let age = now.min((self.clocks.wall)()).saturating_sub(received_at);
                 let chance = ticket.seq.wrapping_add(ticket.token).unsigned_abs();
-                after(error, &upstream.retry, Failed { attempts, age, now, chance })
+                after(error, &upstream.retry, &Failed { attempts, age, now, chance })
             }
         };
         self.metrics.handled(
@@ -179,8 +193,8 @@ pub(super) fn patience(outlet: &Outlet) -> i64 {
 }
 
 /// What becomes of an event that the upstream did not take.
-fn after(error: DeliverError, retry: &Retry, failed: Failed) -> Settlement {
-    let Failed { attempts, age, now, chance } = failed;
+fn after(error: DeliverError, retry: &Retry, failed: &Failed) -> Settlement {
+    let Failed { attempts, age, now, chance } = *failed;
     let why = error.as_str();
     if error.is_of_the_upstream() || error == DeliverError::Busy {
         // No fault of the event: it goes as soon as the upstream is well.

@@ -1,6 +1,7 @@
 //! What is counted, in methods named for what happened. The only layer that names `prometheus`.
 //! Labels come from the configuration and from closed lists, never from a request.
 
+mod captures;
 mod exchange;
 mod labels;
 mod outbox;
@@ -17,6 +18,7 @@ use prometheus::{
 };
 
 use crate::engine::inbound::UnixSeconds;
+pub use captures::CaptureMetrics;
 pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
@@ -62,6 +64,7 @@ pub struct Metrics {
     answer_durations: HistogramVec,
     exchanges: ExchangeMetrics,
     store: StoreMetrics,
+    captures: CaptureMetrics,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
     generation: IntGauge,
@@ -99,6 +102,7 @@ impl Metrics {
             )?,
             exchanges: ExchangeMetrics::new(&registry)?,
             store: StoreMetrics::new(&registry)?,
+            captures: CaptureMetrics::new(&registry)?,
             reload_successful: IntGauge::new(
                 "config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -276,14 +280,19 @@ impl Metrics {
         self.exchanges.clone()
     }
 
+    /// What is counted of the outbox; to be called once, where there is one.
+    pub fn outbox(&self) -> Result<OutboxMetrics, prometheus::Error> {
+        OutboxMetrics::new(&self.registry)
+    }
+
     /// What is counted of the store.
     pub fn store(&self) -> StoreMetrics {
         self.store.clone()
     }
 
-    /// What is counted of the outbox; to be called once, where there is one.
-    pub fn outbox(&self) -> Result<OutboxMetrics, prometheus::Error> {
-        OutboxMetrics::new(&self.registry)
+    /// What is counted of captures.
+    pub fn captures(&self) -> CaptureMetrics {
+        self.captures.clone()
     }
 
     /// The counters of one upstream, looked up once.

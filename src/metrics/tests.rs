@@ -38,6 +38,9 @@ fn what_happened_is_counted_under_the_documented_names() {
     exchanges.breaker("api.acme.example", true);
     exchanges.breaker("other.example", true);
     exchanges.breaker_forgotten("other.example");
+    let captures = metrics.captures();
+    captures.now(3, 4096, None, 1);
+    captures.now(2, 8192, Some(1_700_000_002), 5);
     let _open = metrics.connection_opened();
     let text = text(&metrics);
     for line in [
@@ -55,6 +58,10 @@ fn what_happened_is_counted_under_the_documented_names() {
         "countersign_config_generation 3",
         "countersign_route_ready{route=\"pay\"} 1",
         "countersign_key_last_match_timestamp_seconds{key=\"secrets.0\",route=\"pay\"} 1700000001",
+        "countersign_captures_kept 2",
+        "countersign_captures_bytes 8192",
+        "countersign_captures_oldest_timestamp_seconds 1700000002",
+        "countersign_captures_lost_total 5",
         "countersign_connections_open 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -23,20 +23,19 @@
 
 pub mod captures;
 mod entry;
+pub mod folder;
 pub mod keys;
 pub mod seal;
 pub mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::engine::event::Event;
 use crate::engine::inbound::UnixSeconds;
-pub use entry::{Act, Entry, Filter, Order, Page, State, Totals};
-use keys::Keys;
+pub use entry::{
+    Act, Admission, Claimed, Deposit, Duplicate, Entry, Filter, Form, Intake, Marks, Message,
+    Order, Page, Parcel, Settlement, State, Ticket, Totals,
+};
 
 /// What a method of [`Store`] gives once it is done.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -78,180 +77,6 @@ impl StoreError {
             Self::Full => "full",
         }
     }
-}
-
-/// One message for an upstream, and what it says.
-#[derive(Clone, Debug)]
-pub struct Deposit {
-    /// The id of the event, or of all events of an original with several. Upstreams know the
-    /// message by it ([`Message`] goes out with it as `webhook-id` and `idempotency-key`).
-    pub id: String,
-    /// What it says; of an original with several events the first.
-    pub event: Arc<Event>,
-    /// How many events it says.
-    pub events: usize,
-    /// Name of the route on which it came.
-    pub route: Arc<str>,
-    /// Name of the upstream that it is for.
-    pub upstream: Arc<str>,
-    /// When it came.
-    pub received_at: UnixSeconds,
-    /// By what repetitions and neighbours are known.
-    pub keys: Keys,
-    /// Whether a regressive transition is held.
-    pub hold_regressive: bool,
-    /// What is sent.
-    pub message: Message,
-}
-
-/// What is sent, as it is kept.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Message {
-    /// Path and query at the upstream.
-    pub to: String,
-    /// In which form.
-    pub form: Form,
-    /// The body. Of a canonical event its bytes but for the mark of a regressive transition, which
-    /// the backend makes anew where it finds one.
-    pub body: Bytes,
-}
-
-/// The form of a message.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Form {
-    /// The canonical event; counter-signed when it is sent.
-    Canonical,
-    /// The inbound, byte for byte.
-    Original {
-        /// Its method.
-        method: String,
-        /// Names and values of the headers that go with it.
-        headers: Vec<(String, Vec<u8>)>,
-    },
-}
-
-/// What is to become of deposits.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Intake {
-    /// They wait in the outbox. When the answer is there they are on disk and synced: whoever sent
-    /// them may be told so.
-    Queue,
-    /// The caller sends them at once. Nothing is promised, and nothing need be synced; but until
-    /// [`Store::settle`] or `lease_until`, whichever is first, no other daemon and no other request
-    /// has them.
-    Send {
-        /// What becomes of one whose payment has earlier events under way or waiting, and of those
-        /// that are still being sent when the daemon dies: they wait in the outbox (`true`), or
-        /// they are forgotten because the gateway will send them again (`false`).
-        or_queue: bool,
-        /// Until when the caller has them.
-        lease_until: UnixSeconds,
-    },
-}
-
-/// What has become of a deposit.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Admission {
-    /// The caller has it and sends it. Only to [`Intake::Send`].
-    Send(Ticket),
-    /// On disk. It will be delivered; also a dead letter that its gateway has sent again.
-    Queued(Marks),
-    /// On disk, and held until an operator has looked at it.
-    Held(Marks),
-    /// Known already, and delivered or on disk: a success for the gateway, and it goes nowhere.
-    Duplicate(Duplicate),
-    /// Known, and being sent by another request just now: nothing can be promised yet. Or an earlier
-    /// event of its payment is, and this one may not wait ([`Intake::Send`] with `or_queue: false`).
-    /// The gateway is asked to come again.
-    InFlight,
-}
-
-/// By what a duplicate was known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Duplicate {
-    /// The id of the notification.
-    Delivery,
-    /// The business key: this payment was credited with this amount already, under another id.
-    Credit,
-}
-
-impl Duplicate {
-    /// The word in metrics and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivery => "delivery",
-            Self::Credit => "credit",
-        }
-    }
-}
-
-/// What is remarkable about an entry.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Marks {
-    /// Its id was there before with other content. Never delivered but by an operator.
-    pub equivocation: bool,
-    /// It tells of a state that its payment has left behind.
-    pub regressive: bool,
-}
-
-/// The right to settle an entry. A later claim of the same entry makes it void, so that a daemon
-/// that slept over its lease changes nothing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Ticket {
-    /// The entry's number: entries are numbered in the order in which they came.
-    pub seq: i64,
-    /// How often the entry had been given out.
-    pub token: i64,
-    /// What is remarkable about it.
-    pub marks: Marks,
-}
-
-/// What came of sending an entry.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Settlement {
-    /// The upstream has it. Need not be synced: forgotten in a crash, it is delivered again with the
-    /// same idempotency key.
-    Delivered,
-    /// The upstream does not have it. It waits, and what waits for it goes on waiting.
-    Wait {
-        /// When to try again.
-        due: UnixSeconds,
-        /// Why it failed: a word of a closed list.
-        why: &'static str,
-        /// Whether the attempt counts against the entry.
-        counts: bool,
-    },
-    /// Given up: a dead letter.
-    Dead {
-        /// Why: a word of a closed list.
-        why: &'static str,
-    },
-    /// As if it had never come: its gateway has been told so.
-    Forget,
-}
-
-/// An entry given out to be sent.
-#[derive(Clone, Debug)]
-pub struct Parcel {
-    /// To settle it with.
-    pub ticket: Ticket,
-    /// Id of the message.
-    pub id: String,
-    /// How often sending it has failed.
-    pub attempts: u32,
-    /// When it came.
-    pub received_at: UnixSeconds,
-    /// What to send.
-    pub message: Message,
-}
-
-/// What is given out, and when there is more.
-#[derive(Debug, Default)]
-pub struct Claimed {
-    /// In the order in which they came.
-    pub parcels: Vec<Parcel>,
-    /// When the next entry for this upstream is due, if one is waiting that is not due yet.
-    pub next_due: Option<UnixSeconds>,
 }
 
 /// The outbox: what was acknowledged is not lost, and what was delivered is not delivered again.

@@ -97,9 +97,7 @@ fn repacked(piece: &[u8], depth: usize) -> Option<Vec<u8>> {
     let encodings =
         [Encoding::Base64, Encoding::Base64Url, Encoding::Base64UrlNoPad, Encoding::Base64Any];
     for encoding in encodings {
-        if let Some(inner) = encoding.decode(&plain)
-            && std::str::from_utf8(&inner).is_ok()
-        {
+        if let Some(inner) = encoding.decode(&plain) {
             let hidden = bytes(&inner, depth + 1);
             return (hidden != inner).then(|| encoding.encode(&hidden).into_bytes());
         }

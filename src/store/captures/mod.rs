@@ -9,6 +9,7 @@ mod blob;
 mod file;
 mod queue;
 mod reader;
+pub mod shown;
 mod writer;
 
 use std::path::PathBuf;

@@ -1,6 +1,5 @@
 //! A disk that fails while it is written to.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
@@ -8,12 +7,9 @@ use std::time::Duration;
 use super::*;
 
 fn settings(test: &str) -> Settings {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp/captures-inside");
+    let folder = std::env::temp_dir().join(format!("countersign-captures-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let path: PathBuf = folder.join(test);
-    for suffix in ["", "-wal", "-shm"] {
-        std::fs::remove_file(format!("{}{suffix}", path.display())).ok();
-    }
+    let path = folder.join(test);
     let age_max = Duration::from_secs(3600);
     Settings { path, bytes_max: 1 << 30, age_max, seal: Arc::default() }
 }
@@ -66,4 +62,5 @@ fn a_full_disk_loses_captures_and_says_so_until_it_has_room_again() {
     assert_eq!(queue.totals().lost, 2);
     queue.close();
     thread.join().unwrap();
+    std::fs::remove_dir_all(settings("").path).unwrap();
 }

@@ -74,14 +74,26 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) async fn start(folder: &Folder) -> Self {
+        Self::start_by(folder, Command::new(env!("CARGO_BIN_EXE_countersign"))).await
+    }
+
+    /// Under another program, which is told to run it.
+    pub(crate) async fn start_under(folder: &Folder, by: &mut Command) -> Self {
+        by.arg(env!("CARGO_BIN_EXE_countersign"));
+        let mut command = Command::new(by.get_program());
+        command.args(by.get_args());
+        Self::start_by(folder, command).await
+    }
+
+    async fn start_by(folder: &Folder, mut command: Command) -> Self {
         let mut process = Guarded::start(
-            Command::new(env!("CARGO_BIN_EXE_countersign"))
+            command
                 .args(["run", "--config"])
                 .arg(folder.at("countersign.yaml"))
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped()),
-            "nothing: cargo builds it",
+            "strace (the daemon itself is built by cargo)",
         );
         let stdout = Caught::from(process.0.stdout.take().unwrap());
         let stderr = Caught::from(process.0.stderr.take().unwrap());

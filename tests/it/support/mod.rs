@@ -264,7 +264,12 @@ pub(crate) struct Stub {
 impl Stub {
     /// Acts in this order, one act a request; the last one is repeated.
     pub(crate) async fn start(acts: &[Act]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), acts).await
+    }
+
+    /// The same at an address of its own.
+    pub(crate) async fn at(address: SocketAddr, acts: &[Act]) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (acts, got) = (Arc::new(acts.to_vec()), Arc::new(Mutex::new(Vec::new())));
         let all = Arc::clone(&got);
@@ -293,8 +298,12 @@ impl Stub {
 
 /// A port on which nobody listens.
 pub(crate) async fn nobody() -> Target {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    Target::Http(format!("http://{address}"))
+    Target::Http(format!("http://{}", free_address().await))
+}
+
+/// An address at which nobody listens yet.
+pub(crate) async fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 async fn serve(
@@ -334,7 +343,7 @@ async fn serve(
 }
 
 /// The first whole request in `text`, and its length.
-fn request(text: &[u8], connection: usize) -> Option<(Got, usize)> {
+pub(crate) fn request(text: &[u8], connection: usize) -> Option<(Got, usize)> {
     let end = text.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8(text[..end].to_vec()).unwrap();
     let mut lines = head.lines();

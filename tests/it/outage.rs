@@ -1,0 +1,235 @@
+//! An upstream that is away for long: nothing is lost, everything arrives in order, and what is too
+//! old is given up aloud.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use countersign::config::{Mode, Retry, Target};
+use countersign::deliver::{Accepted, Clocks, Handed, Outbox, Outlet};
+use countersign::engine::event::{Amount, Event, Status};
+use countersign::engine::inbound::{Inbound, UnixSeconds};
+use countersign::live::{Route, Upstream};
+use countersign::metrics::Metrics;
+use countersign::rule::Delivery;
+use countersign::store::seal::Seal;
+use countersign::store::sqlite::{Settings, Sqlite};
+use countersign::store::{Filter, Order, Page, State};
+
+use crate::support::shop::Folder;
+use crate::support::*;
+
+const HOUR: i64 = 3600;
+const WEEK: i64 = 7 * 24 * HOUR;
+
+fn event(n: usize, payment: usize, status: Status) -> Event {
+    Event {
+        id: format!("evt_{n:040x}"),
+        gateway: "acme".into(),
+        account: None,
+        event_id: None,
+        raw_type: None,
+        status,
+        credit: status == Status::Succeeded,
+        test: Some(false),
+        order_id: Some(format!("order-{payment}")),
+        transaction_id: Some(format!("t-{payment}")),
+        amount: Some(Amount { value: "0.10".into(), currency: "EUR".into() }),
+        refunded_amount: None,
+        settlement_amount: None,
+        fee: None,
+        occurred_at: None,
+        proofs: vec![],
+        rule: "sha256:0".into(),
+        unsigned: vec![],
+        raw: "{}".into(),
+    }
+}
+
+/// An outbox in a folder of its own, with a clock that the test turns.
+struct Post {
+    outbox: Arc<Outbox>,
+    clock: Arc<AtomicI64>,
+    metrics: Metrics,
+    route: Route,
+    _folder: Folder,
+}
+
+impl Post {
+    fn new(target: Target, horizon: Duration) -> Self {
+        let (folder, metrics) = (Folder::new(), Metrics::new().unwrap());
+        let settings = Settings {
+            path: folder.at("outbox.db"),
+            waiting_max: 1_000_000,
+            bytes_max: 4 << 30,
+            seal: Arc::new(Seal::default()),
+        };
+        let store = Sqlite::open(settings, NOW, metrics.store()).unwrap();
+        let clock = Arc::new(AtomicI64::new(NOW));
+        let [wall, steady] = [&clock, &clock].map(|clock| {
+            let clock = Arc::clone(clock);
+            Box::new(move || clock.load(Ordering::Relaxed))
+                as Box<dyn Fn() -> UnixSeconds + Send + Sync>
+        });
+        let outbox =
+            Outbox::new(Arc::new(store), metrics.outbox().unwrap(), Clocks { wall, steady });
+        let upstream = Upstream {
+            timeout: PATIENCE,
+            connect_timeout: PATIENCE,
+            in_flight_max: 64,
+            retry: Retry { horizon, ..retry() },
+            ..upstream(target)
+        };
+        let (_, mut route) = route("/x", Mode::Enforce, canonical(), upstream);
+        route.delivery = Delivery::Durable;
+        Self { outbox: Arc::new(outbox), clock, metrics, route, _folder: folder }
+    }
+
+    fn outlet(&self) -> Arc<Outlet> {
+        Arc::new(Outlet::new(&self.route.upstream, None, &self.metrics))
+    }
+
+    async fn keep(&self, events: Vec<Event>) {
+        let inbound =
+            Inbound { method: "POST", target: "/x", headers: &[], body: b"", remote_addr: None };
+        let now = self.clock.load(Ordering::Relaxed);
+        let accepted = Accepted {
+            route: &self.route,
+            inbound: &inbound,
+            body: &Bytes::new(),
+            events,
+            received_at: now,
+        };
+        let handed = self.outbox.hand_over(&self.outlet(), accepted, false, now).await;
+        assert!(matches!(handed, Ok(Handed::Kept)), "{handed:?}");
+    }
+
+    async fn count(&self, state: State) -> usize {
+        let filter = Filter { state: Some(state), ..Filter::default() };
+        self.outbox.store().entries(&filter, Page::After(0), 1000).await.unwrap().len()
+    }
+}
+
+#[tokio::test]
+async fn a_week_without_the_upstream_loses_nothing_and_then_all_of_it_arrives_in_order() {
+    let address = free_address().await;
+    let post =
+        Post::new(Target::Http(format!("http://{address}")), Duration::from_secs(14 * 24 * 3600));
+    let outlet = post.outlet();
+    let (mut kept, mut attempts) = (0, 0);
+    for hour in 0..WEEK / HOUR {
+        let end = NOW + (hour + 1) * HOUR;
+        let payment = kept / 3;
+        for status in [Status::Pending, Status::Authorized, Status::Succeeded] {
+            post.keep(vec![event(kept, payment, status)]).await;
+            kept += 1;
+        }
+        loop {
+            let next = post.outbox.drain(&outlet).await.unwrap();
+            attempts += 1;
+            // Of the many looks an hour has, some will do.
+            let now = post.clock.load(Ordering::Relaxed).max(next) + 60;
+            post.clock.store(now.min(end), Ordering::Relaxed);
+            if now >= end {
+                break;
+            }
+        }
+    }
+    assert!(attempts > 24 * 7 * 10, "it was tried all the time: {attempts}");
+    assert_eq!(post.count(State::Waiting).await, kept);
+    assert_eq!(post.count(State::Dead).await, 0);
+    let stub = Stub::at(address, &[OK]).await;
+    post.clock.fetch_add(60, Ordering::Relaxed);
+    post.outbox.drain(&outlet).await.unwrap();
+    let got = stub.got();
+    assert_eq!(got.len(), kept, "each once");
+    for payment in 0..kept / 3 {
+        let mine = |got: &&Got| got.body.contains(&format!("\"t-{payment}\""));
+        let statuses: Vec<_> = got
+            .iter()
+            .filter(mine)
+            .map(|got| {
+                serde_json::from_str::<serde_json::Value>(&got.body).unwrap()["status"].clone()
+            })
+            .collect();
+        assert_eq!(statuses, ["pending", "authorized", "succeeded"], "payment {payment}");
+    }
+    assert_eq!(post.count(State::Waiting).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_horizon_is_a_dead_letter_until_an_operator_decides() {
+    let address = free_address().await;
+    let post = Post::new(Target::Http(format!("http://{address}")), Duration::from_secs(24 * 3600));
+    let outlet = post.outlet();
+    post.keep(vec![event(1, 1, Status::Succeeded)]).await;
+    post.keep(vec![event(2, 1, Status::Refunded)]).await;
+    for _ in 0..3 {
+        post.clock.fetch_add(12 * HOUR, Ordering::Relaxed);
+        post.outbox.drain(&outlet).await.unwrap();
+    }
+    post.clock.fetch_add(60, Ordering::Relaxed);
+    post.outbox.drain(&outlet).await.unwrap();
+    assert_eq!(post.count(State::Dead).await, 2);
+    let filter = Filter { state: Some(State::Dead), ..Filter::default() };
+    let dead = post.outbox.store().entries(&filter, Page::After(0), 10).await.unwrap();
+    assert_eq!(dead[0].why.as_deref(), Some("upstream_down"));
+    // Nothing prunes a dead letter.
+    let later = post.clock.load(Ordering::Relaxed) + 1000 * WEEK;
+    assert_eq!(post.outbox.store().prune(later).await, Ok(0));
+    let stub = Stub::at(address, &[OK]).await;
+    let seqs = dead.iter().map(|entry| entry.seq).collect();
+    let now = post.clock.load(Ordering::Relaxed);
+    assert_eq!(post.outbox.store().order(seqs, Order::Retry, now).await, Ok(2));
+    post.clock.fetch_add(60, Ordering::Relaxed);
+    post.outbox.drain(&outlet).await.unwrap();
+    assert_eq!(stub.got().len(), 2);
+    assert!(stub.got()[0].body.contains("succeeded"), "still in order");
+}
+
+#[tokio::test]
+async fn one_payment_that_is_stuck_does_not_hold_up_the_others() {
+    let no = Act::Say("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+    let stub = Stub::start(&[no, OK]).await;
+    let post = Post::new(stub.target(), Duration::from_secs(14 * 24 * 3600));
+    let outlet = post.outlet();
+    post.keep(vec![event(0, 0, Status::Pending)]).await;
+    post.outbox.drain(&outlet).await.unwrap();
+    for n in 1..50 {
+        post.keep(vec![event(n, n, Status::Succeeded)]).await;
+    }
+    post.keep(vec![event(50, 0, Status::Succeeded)]).await;
+    post.outbox.drain(&outlet).await.unwrap();
+    assert_eq!(stub.got().len(), 50, "all but the stuck one and what waits behind it");
+    assert_eq!(post.count(State::Waiting).await, 2);
+    post.clock.fetch_add(120, Ordering::Relaxed);
+    post.outbox.drain(&outlet).await.unwrap();
+    assert_eq!(post.count(State::Waiting).await, 0);
+    let last: Vec<_> = stub.got()[50..]
+        .iter()
+        .map(|got| serde_json::from_str::<serde_json::Value>(&got.body).unwrap()["status"].clone())
+        .collect();
+    assert_eq!(last, ["pending", "succeeded"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_thousand_waiting_events_are_drained() {
+    const EVENTS: usize = 100_000;
+    let stub = Stub::start(&[OK]).await;
+    let post = Post::new(stub.target(), Duration::from_secs(14 * 24 * 3600));
+    for first in (0..EVENTS).step_by(500) {
+        let events = (first..first + 500).map(|n| event(n, n / 2, Status::Pending)).collect();
+        post.keep(events).await;
+    }
+    let began = std::time::Instant::now();
+    post.outbox.drain(&post.outlet()).await.unwrap();
+    println!("{EVENTS} events drained in {:?}", began.elapsed());
+    let mut got = stub.take();
+    assert_eq!(got.len(), EVENTS);
+    assert_eq!(post.count(State::Waiting).await, 0);
+    let mut keys: Vec<_> = got.iter_mut().map(|got| std::mem::take(&mut got.body)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), EVENTS);
+}
