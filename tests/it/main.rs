@@ -47,6 +47,8 @@ mod smarty_billing;
 mod smarty_readme;
 mod store_captures;
 mod store_contract;
+mod store_model;
+mod store_sqlite;
 mod support;
 mod tidy;
 mod undelivered;

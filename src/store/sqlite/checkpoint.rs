@@ -47,14 +47,14 @@ impl Checkpoint {
     /// After a commit.
     pub(super) fn step(&mut self, conn: &Connection) -> Result<(), Fault> {
         self.commits += 1;
-        if self.commits % EVERY != 0 {
+        if !self.commits.is_multiple_of(EVERY) {
             return Ok(());
         }
         let (log, taken) = checkpoint(conn, "NOOP")?;
         let left = log - taken;
         if left > BEGIN {
             // It may be at it already.
-            let _ = self.begin.try_send(());
+            self.begin.try_send(()).unwrap_or(());
         }
         if log > FAR || (log > END && left <= LEFT_MAX) {
             checkpoint(conn, "PASSIVE")?;

@@ -256,7 +256,7 @@ impl Store for Sqlite {
 
 fn totals(ledger: &Ledger) -> Totals {
     let names = ledger.names();
-    let name = |upstream| names.get(&upstream).map(|name| name.to_string()).unwrap_or_default();
+    let name = |upstream| names.get(&upstream).map(ToString::to_string).unwrap_or_default();
     let counts = &ledger.counts;
     let entries = counts.entries().map(|(upstream, state, count)| (name(upstream), state, count));
     let oldest = names

@@ -88,10 +88,11 @@ fn answer(path: &std::path::Path, shared: &Shared, asked: &Receiver<Question>) {
             Err(fault) => question(Err(fault.error)).and(Err(fault)),
         };
         // The writer will see what else is wrong by itself; this it may never come across.
-        if let Err(fault) = read.map_err(|fault| (fault.error, fault)) {
-            if fault.0 == StoreError::Corrupt && generation == shared.generation() {
-                shared.report(fault.1);
-            }
+        let is_current = generation == shared.generation();
+        if let Some(fault) =
+            read.err().filter(|fault| fault.error == StoreError::Corrupt && is_current)
+        {
+            shared.report(fault);
         }
     }
 }

@@ -57,9 +57,13 @@ CREATE TABLE act (
     what TEXT NOT NULL,
     changed INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 1), known INTEGER NOT NULL,
-    touched INTEGER NOT NULL) STRICT;
-INSERT INTO progress VALUES (1, 0, 0);
+CREATE TABLE progress (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    known INTEGER NOT NULL,
+    newest INTEGER NOT NULL,
+    touched INTEGER NOT NULL
+) STRICT;
+INSERT INTO progress VALUES (1, 0, 0, 0);
 ";
 
 /// The connection that writes. Makes the tables if the file is new.
