@@ -209,7 +209,11 @@ impl Ingress {
                         Success::Relayed(answer)
                     }
                     Handed::Delivered(_) => Success::Accepted(reply, "ok"),
-                    Handed::Duplicate(_) => Success::Accepted(reply, "duplicate"),
+                    Handed::Duplicate(_) => {
+                        let bound = route.route.bound.as_ref().ok();
+                        let own = bound.and_then(|bound| bound.replies().duplicate.clone());
+                        Success::Accepted(own.unwrap_or(reply), "duplicate")
+                    }
                     Handed::Kept => Success::Accepted(reply, "kept"),
                     Handed::Held => Success::Accepted(reply, "held"),
                 })
