@@ -67,7 +67,7 @@ fn event(id: u8, other: bool) -> Event {
     let status = Status::Unknown;
     let said = said(&id.to_string(), &order, &transaction, status);
     let raw_type = Some(if other { "other" } else { "usual" }.to_owned());
-    Event { credit: id % 3 == 0, raw_type, ..said }
+    Event { credit: id.is_multiple_of(3), raw_type, ..said }
 }
 
 struct Entry {
@@ -231,12 +231,11 @@ impl Model {
 
     fn settle(&mut self, ticket: Ticket, what: What, now: UnixSeconds) -> bool {
         let Some(entry) = self.entries.get_mut(&ticket.seq) else { return false };
-        let Some(lease) = entry.lease.take_if(|lease| {
+        let Some(_) = entry.lease.take_if(|lease| {
             lease.token == ticket.token && (lease.fresh || !matches!(what, What::Forget))
         }) else {
             return false;
         };
-        drop(lease);
         match what {
             What::Delivered => {
                 entry.state = State::Delivered;

@@ -40,7 +40,12 @@ impl Checkpoint {
     pub(super) fn new(path: &Path, shared: &Arc<Shared>) -> Self {
         let (begin, begun) = sync_channel(1);
         let (path, shared) = (path.to_owned(), Arc::clone(shared));
-        thread::spawn(move || take_over(&path, &shared, &begun));
+        let work = move || take_over(&path, &shared, &begun);
+        let thread = thread::Builder::new().name("outbox-log".to_owned());
+        // Without it the writer takes the log itself, in time.
+        if let Err(error) = thread.spawn(work) {
+            tracing::warn!(%error, "the outbox has no thread for its log");
+        }
         Self { begin, commits: 0 }
     }
 

@@ -1,5 +1,6 @@
 //! The thread that only reads: listings, and what may be forgotten. The writer never waits for it.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -25,10 +26,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn start(path: PathBuf, shared: Arc<Shared>) -> Self {
+    pub(super) fn start(path: PathBuf, shared: Arc<Shared>) -> io::Result<Self> {
         let (questions, asked) = sync_channel(WAITING_MAX);
-        let thread = thread::spawn(move || answer(&path, &shared, &asked));
-        Self { questions: Some(questions), thread: Some(thread) }
+        let work = move || answer(&path, &shared, &asked);
+        let thread = thread::Builder::new().name("outbox-reader".to_owned()).spawn(work)?;
+        Ok(Self { questions: Some(questions), thread: Some(thread) })
     }
 
     /// What `read` finds.

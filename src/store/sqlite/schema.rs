@@ -77,6 +77,8 @@ pub(super) fn writer(path: &Path, bytes_max: u64) -> Result<Connection, Fault> {
     // A reader holds the log for moments only.
     conn.busy_timeout(Duration::from_secs(1))?;
     conn.set_prepared_statement_cache_capacity(64);
+    // Else a statement is prepared anew whenever it is given another key.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     let mode: String =
