@@ -1,5 +1,5 @@
 //! The composition root: binds, starts, reloads and drains. Nothing else starts a task that
-//! outlives a connection.
+//! outlives a connection, but for the verb of an operator who has gone away.
 
 mod keeping;
 mod log;

@@ -5,6 +5,8 @@ use countersign::config::Target;
 use countersign::store::captures::Capture;
 use serde_json::{Value, json};
 
+use crate::support::asked::Asked;
+use crate::support::cases::named;
 use crate::support::gateways::{GATEWAYS, LIQPAY_KEY, forged, genuine, genuine_by, liqpay};
 use crate::support::operate::*;
 use crate::support::shop::{Wired, set_clock};
@@ -237,6 +239,40 @@ async fn what_the_upstream_did_not_take_is_released_too() {
     let report = rejudge(&office, json!({ "release": true })).await;
     assert_eq!(kinds(&report), [("same", 1)], "it was verified then");
     assert_eq!(report["released"]["queued"], json!({ "count": 1, "credits": sum("10.00", "UAH") }));
+}
+
+#[tokio::test]
+async fn gateways_are_asked_where_a_rule_must_ask_them() {
+    let case = named("payture", "charged");
+    set_clock(case.now.unwrap_or(NOW));
+    let mut silent = case.exchanges.clone();
+    silent.last_mut().unwrap()["response"] = json!({ "status": 503, "headers": [] });
+    let (silent, answering) = (Asked::start(&silent).await, Asked::start(&case.exchanges).await);
+    let mut office = Office::closed(&[]).await;
+    let params = case.params(&office.folder).to_string();
+    let route = Wired {
+        name: "payture".into(),
+        gateway: "payture".into(),
+        params,
+        ..Wired::usual("stripe")
+    };
+    let config = |asked: &Asked| {
+        let config = config(office.stub.address, office.admin, std::slice::from_ref(&route));
+        config.replace("store:", &format!("exchanges: {}\nstore:", asked.config()))
+    };
+    let (before, after) = (config(&silent), config(&answering));
+    office.folder.write("countersign.yaml", before);
+    office.start().await;
+    assert_eq!(office.call("payture", &case.callback).await, 503);
+    office.captured(1).await;
+    let report = rejudge(&office, json!({})).await;
+    assert_eq!(kinds(&report), [("undecided", 1)]);
+    assert_eq!(report["reasons"][0]["after"], "confirmation_unavailable");
+    office.folder.write("countersign.yaml", after);
+    let report = rejudge(&office, json!({ "release": true })).await;
+    assert_eq!(kinds(&report), [("now_accepted", 1)]);
+    assert_eq!(answering.questions().len(), case.exchanges.len());
+    eventually("it is delivered", async || office.stub.got().len() == 1).await;
 }
 
 #[tokio::test]
