@@ -26,6 +26,7 @@ pub(crate) mod gateways;
 pub(crate) mod lines;
 pub(crate) mod load;
 pub(crate) mod nginx;
+pub(crate) mod operate;
 pub(crate) mod outbox;
 pub(crate) mod shop;
 pub(crate) mod site;
