@@ -156,10 +156,10 @@ async fn an_address_that_is_none_is_not_configured() {
 async fn a_new_secret_keeps_the_connections() {
     let stub = Stub::start(&[OK]).await;
     let metrics = Metrics::new().unwrap();
-    let before = std::sync::Arc::new(upstream(stub.target()));
+    let before = Arc::new(upstream(stub.target()));
     let outlet = Outlet::new(&before, None, &metrics);
     send(&outlet, &["evt_1"]).await.unwrap();
-    let after = std::sync::Arc::new(Upstream {
+    let after = Arc::new(Upstream {
         secret: Some(Secret::from("another one")),
         ..upstream(stub.target())
     });

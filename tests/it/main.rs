@@ -19,6 +19,7 @@ mod drain;
 mod edge_admin;
 mod edge_deliver;
 mod edge_drain;
+mod edge_head;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
