@@ -159,10 +159,8 @@ async fn a_new_secret_keeps_the_connections() {
     let before = Arc::new(upstream(stub.target()));
     let outlet = Outlet::new(&before, None, &metrics);
     send(&outlet, &["evt_1"]).await.unwrap();
-    let after = Arc::new(Upstream {
-        secret: Some(Secret::from("another one")),
-        ..upstream(stub.target())
-    });
+    let after =
+        Arc::new(Upstream { secret: Some(Secret::from("another one")), ..upstream(stub.target()) });
     let outlet = Outlet::new(&after, Some(&outlet), &metrics);
     send(&outlet, &["evt_1"]).await.unwrap();
     let got = stub.got();

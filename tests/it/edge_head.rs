@@ -3,6 +3,11 @@
 
 use countersign::app::Running;
 use countersign::config::Mode;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -275,4 +280,76 @@ async fn gateways_that_keep_their_connections_notice_nothing() {
         assert_eq!(line.say(get).await.unwrap().status, 200);
     }
     assert_eq!(stub.got().len(), 12);
+}
+
+/// One of the requests from which the property below starts.
+fn some_request() -> impl Strategy<Value = String> {
+    let line = select(vec![
+        "GET / HTTP/1.1",
+        "POST /watch/?a[b]=%20 HTTP/1.1",
+        "HEAD /\u{e9} HTTP/1.0",
+        "\r\nPUT http://a/b HTTP/1.1",
+        "x* /\\|^{}\" HTTP/1.1",
+        "OPTIONS /?`~<> HTTP/1.1",
+    ]);
+    let header = select(vec![
+        "X: y",
+        "X!#$%&'*+-.^`|~:",
+        "Accept: \t caf\u{e9} \t",
+        "Connection: close",
+        "Connection: keep-alive, x,",
+        "Expect: 100-continue",
+        "Upgrade: h2c",
+        "Trailer: X",
+        "TE: trailers",
+        "Host: a",
+        "X_Y: z",
+        " X: y",
+    ]);
+    let body = select(vec![
+        "\r\n",
+        "Content-Length: 0\r\n\r\n",
+        "Content-Length: 3\r\n\r\na=1",
+        "content-length: 00018\r\n\r\n0\r\n\r\nGET / HTTP/1.1",
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: Chunked\r\n\r\n3\r\na=1\r\n0000000A\r\n0\r\n\r\n3\r\nb=\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\na=1\r\n0\r\nX: y\r\nZ:\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+    ]);
+    (line, vec(header, 0..3), body).prop_map(|(line, headers, body)| {
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        format!("{line}\r\nHost: a\r\n{headers}{body}")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hyper_sees_every_request_that_passes_end_where_the_filter_does(
+        requests in vec(some_request(), 1..4),
+        changes in vec((any::<Index>(), select(SPICES), any::<bool>()), 0..3),
+    ) {
+        let mut bytes = requests.concat().into_bytes();
+        for (at, spice, replaces) in changes {
+            let at = at.index(bytes.len());
+            bytes.splice(at..at + usize::from(replaces), spice.bytes());
+        }
+        framing::same_boundaries(&bytes);
+    }
+}
+
+/// What changes the meaning of what stands around it.
+const SPICES: &[&str] = &[
+    "", " ", "\t", "\r", "\n", "\r\n", "\r\n\r\n", "\0", "\u{b}", ":", ";", ",", "/", "?", "#",
+    "_", "-", "+", "0", "1", "9", "a", "f", "F", "x", "\u{7f}", "\u{e9}", "\"", "chunked",
+    "HTTP/1.1",
+];
+
+#[test]
+fn most_requests_of_that_property_pass_while_nobody_changes_them() {
+    let mut runner = TestRunner::deterministic();
+    let requests = (0..50).map(|_| some_request().new_tree(&mut runner).unwrap().current());
+    let passed: usize = requests.map(|request| framing::same_boundaries(request.as_bytes())).sum();
+    assert!(passed > 15, "{passed}");
 }
