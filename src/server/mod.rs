@@ -3,6 +3,7 @@
 
 pub mod head;
 mod ingress;
+mod linger;
 mod record;
 mod refusal;
 mod respond;

@@ -95,6 +95,22 @@ async fn a_body_that_says_it_is_too_large_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_sender_that_goes_on_sending_still_gets_to_read_that_it_is_refused() {
+    let (_stub, running) = observing(&[OK]).await;
+    for head in ["Content-Length: 500000", "Content-Length: 500000\r\nTransfer-Encoding: chunked"] {
+        let head = format!("POST /watch/ HTTP/1.1\r\nHost: pay.example\r\n{head}\r\n\r\n");
+        let mut stream = TcpStream::connect(running.addresses[0]).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..50 {
+            stream.write_all(&[b'x'; 10_000]).await.expect("it is read");
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let told = told(&mut stream).await.expect("an answer");
+        assert!([400, 413].contains(&told.status), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_chunked_body_that_grows_too_large_is_refused() {
     let chunk = format!("400\r\n{}\r\n", "x".repeat(0x400));
     let request = format!(

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Bad, HeadLimits, Scanner};
+use crate::server::linger::Linger;
 
 /// Takes the place of a head that is refused. Whoever answers requests refuses it, so the answer is
 /// made, counted and logged like any other, and hyper writes it when those before it are written:
@@ -32,11 +33,14 @@ pub(in crate::server) struct Filtered<S> {
     /// head that has not ended. At most a head and one read.
     held: Vec<u8>,
     passed: usize,
+    /// Since our side has ended.
+    linger: Option<Linger>,
 }
 
 impl<S> Filtered<S> {
     pub(in crate::server) fn new(stream: S, limits: HeadLimits, refused: Refused) -> Self {
-        Self { stream, scanner: Scanner::new(limits), refused, held: Vec::new(), passed: 0 }
+        let scanner = Scanner::new(limits);
+        Self { stream, scanner, refused, held: Vec::new(), passed: 0, linger: None }
     }
 
     /// Takes over what is held and passes, as much as fits.
@@ -112,7 +116,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Filtered<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Filtered<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Filtered<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -137,7 +141,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Filtered<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if this.scanner.is_in_head() && this.refused.get().is_none() {
+                // What was sent was read to its end.
+                return Poll::Ready(Ok(()));
+            }
+        }
+        this.linger.get_or_insert_with(Linger::new).poll(cx, &mut this.stream).map(Ok)
     }
 }
