@@ -21,6 +21,7 @@ mod edge_admin;
 mod edge_deliver;
 mod edge_drain;
 mod edge_exchange;
+mod edge_head;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;

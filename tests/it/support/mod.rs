@@ -22,6 +22,7 @@ pub(crate) mod authority;
 pub(crate) mod cases;
 pub(crate) mod child;
 pub(crate) mod counts;
+pub(crate) mod framing;
 pub(crate) mod gateways;
 pub(crate) mod lines;
 pub(crate) mod load;
