@@ -94,9 +94,14 @@ impl StoreMetrics {
         self.salvaged.with_label_values(&["lost"]).inc_by(lost);
     }
 
-    /// Transactions so far, with and without a sync, and the operations in them.
-    pub fn commits(&self) -> (u64, u64, f64) {
-        let (synced, unsynced) = (&self.synced, &self.unsynced);
-        (synced.get_sample_count(), unsynced.get_sample_count(), self.operations.get_sample_sum())
+    /// Commits so far that synced, their seconds, and operations of all commits.
+    pub fn synced(&self) -> (u64, f64, f64) {
+        let synced = &self.synced;
+        (synced.get_sample_count(), synced.get_sample_sum(), self.operations.get_sample_sum())
+    }
+
+    /// Commits so far that did not sync.
+    pub fn unsynced(&self) -> u64 {
+        self.unsynced.get_sample_count()
     }
 }

@@ -16,8 +16,12 @@ use crate::support::outbox::{
 
 const NONE: Marks = Marks { equivocation: false, regressive: false };
 
-fn amount(value: &str, currency: &str) -> Option<Amount> {
-    Some(Amount { value: value.into(), currency: currency.into() })
+fn money(value: &str, currency: &str) -> Amount {
+    Amount { value: value.into(), currency: currency.into() }
+}
+
+fn euros(value: &str) -> Amount {
+    money(value, "EUR")
 }
 
 async fn what_is_queued_is_given_out_as_it_came_and_once(backend: &dyn Backend) {
@@ -87,7 +91,7 @@ async fn a_credit_comes_once_under_whatever_id(backend: &dyn Backend) {
     assert_eq!(admit(&*store, other("a2"), spill(NOW)).await, again);
     assert_eq!(drain(&*store, NOW).await, ["a"]);
     assert_eq!(admit(&*store, other("a2"), Intake::Queue).await, again);
-    let more = Event { amount: amount("10.01", "EUR"), ..other("a3") };
+    let more = Event { amount: Some(euros("10.01")), ..other("a3") };
     queue(&*store, more).await;
     let no_money = Event { credit: false, ..other("a4") };
     queue(&*store, no_money).await;
@@ -98,7 +102,7 @@ async fn a_credit_comes_once_under_whatever_id(backend: &dyn Backend) {
 
 async fn the_same_id_with_other_content_is_held_once_for_each_content(backend: &dyn Backend) {
     let store = backend.open(NOW);
-    let other = |value| Event { amount: amount(value, "EUR"), ..paid("a") };
+    let other = |value| Event { amount: Some(euros(value)), ..paid("a") };
     let marks = Marks { equivocation: true, regressive: false };
     let ticket = send(&*store, paid("a"), spill(NOW)).await;
     assert_eq!(admit(&*store, other("99.00"), direct(NOW)).await, Admission::Held(marks));
@@ -115,7 +119,7 @@ async fn the_same_id_with_other_content_is_held_once_for_each_content(backend: &
     let honest = Event { id: "evt_b".into(), ..other("97.00") };
     queue(&*store, honest).await;
     assert_eq!(store.order(vec![held.seq], Order::Retry, NOW).await.unwrap(), 0, "credited twice");
-    let held = all(&*store).await.into_iter().find(|entry| entry.amount == amount("99.00", "EUR"));
+    let held = all(&*store).await.into_iter().find(|entry| entry.amount == Some(euros("99.00")));
     assert_eq!(store.order(vec![held.unwrap().seq], Order::Retry, NOW).await.unwrap(), 1);
     assert_eq!(drain(&*store, NOW).await, ["a", "b"], "an operator let one go");
 }
@@ -445,14 +449,14 @@ async fn money_is_counted_exactly(backend: &dyn Backend) {
     .into_iter()
     .enumerate()
     {
-        let event = Event { amount: amount(value, currency), ..paid(&n.to_string()) };
+        let event = Event { amount: Some(money(value, currency)), ..paid(&n.to_string()) };
         let mut one = deposit(event);
         one.received_at = NOW - 7 + i64::try_from(n).unwrap();
         store.admit(vec![one], Intake::Queue, NOW).await.unwrap();
     }
     queue(&*store, said("no-money", "o", "t", Status::Pending)).await;
     send(&*store, paid("sending"), spill(NOW)).await;
-    let held = |state, value: &str, currency: &str| (state, amount(value, currency).unwrap());
+    let held = |state, value: &str, currency: &str| (state, money(value, currency));
     let totals = store.totals().await.unwrap();
     let waiting = State::Waiting;
     let mut want = vec![

@@ -11,7 +11,9 @@ use crate::engine::event::{Event, Status};
 use crate::engine::inbound::UnixSeconds;
 use crate::store::keys::{self, Keys};
 use crate::store::seal::Seal;
-use crate::store::{Admission, Deposit, Duplicate, Intake, Marks, State, StoreError};
+use crate::store::{
+    Admission, Deposit, Duplicate, Form, Intake, Marks, Message, State, StoreError,
+};
 
 /// Earlier entries of a payment that its standing is told from, at most: a test shop may send all
 /// its callbacks under one order.
@@ -27,10 +29,13 @@ pub(super) struct Ready {
     keys: Keys,
     hold_regressive: bool,
     message: Vec<u8>,
+    /// Where a canonical event goes, should it have to be written anew.
+    to: Option<String>,
+    seal: Arc<Seal>,
 }
 
 impl Ready {
-    pub(super) fn new(seal: &Seal, deposit: Deposit) -> Self {
+    pub(super) fn new(seal: &Arc<Seal>, deposit: Deposit) -> Self {
         let Deposit {
             id,
             event,
@@ -42,9 +47,20 @@ impl Ready {
             hold_regressive,
             message,
         } = deposit;
+        let to = (message.form == Form::Canonical).then(|| message.to.clone());
         let message = message::keep(seal, &id, &message);
-        let id = Id::new(&id);
-        Self { id, event, route, upstream, received_at, keys, hold_regressive, message }
+        let (id, seal) = (Id::new(&id), Arc::clone(seal));
+        Self { id, event, route, upstream, received_at, keys, hold_regressive, message, to, seal }
+    }
+
+    /// The message of an event that tells of a state left behind, if it says so itself.
+    fn regressive(&self) -> Option<Vec<u8>> {
+        let message = Message {
+            to: self.to.clone()?,
+            form: Form::Canonical,
+            body: self.event.to_regressive_json(self.received_at).into(),
+        };
+        Some(message::keep(&self.seal, &self.id.to_string(), &message))
     }
 
     fn lanes(&self) -> Lanes {
@@ -190,7 +206,8 @@ impl Ledger {
         }
         row.insert(&self.conn, &facts)?;
         let mut insert = self.conn.prepare_cached("INSERT INTO message VALUES (?1, ?2)")?;
-        insert.execute((row.seq, &deposit.message))?;
+        let regressive = if marks.regressive { deposit.regressive() } else { None };
+        insert.execute((row.seq, regressive.as_ref().unwrap_or(&deposit.message)))?;
         drop(insert);
         self.known.add(row.id.key(), row.seq);
         if let Some(payment) = row.keys.payment() {
@@ -215,10 +232,9 @@ impl Ledger {
         first: i64,
     ) -> Result<Admission, Fault> {
         match row.state {
-            State::Delivered => {}
-            // Deposited together: it shares the other's fate.
             State::Sending if row.seq <= first => return Ok(Admission::InFlight),
-            State::Sending => {}
+            // Delivered; or deposited together, and it shares the other's fate.
+            State::Delivered | State::Sending => {}
             // What an operator must look at waits for him, however often it comes.
             State::Dead if !row.marks.equivocation => {
                 self.revive(&mut row, now)?;

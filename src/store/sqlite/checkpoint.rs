@@ -40,21 +40,26 @@ impl Checkpoint {
     pub(super) fn new(path: &Path, shared: &Arc<Shared>) -> Self {
         let (begin, begun) = sync_channel(1);
         let (path, shared) = (path.to_owned(), Arc::clone(shared));
-        thread::spawn(move || take_over(&path, &shared, &begun));
+        let work = move || take_over(&path, &shared, &begun);
+        let thread = thread::Builder::new().name("outbox-log".to_owned());
+        // Without it the writer takes the log itself, in time.
+        if let Err(error) = thread.spawn(work) {
+            tracing::warn!(%error, "the outbox has no thread for its log");
+        }
         Self { begin, commits: 0 }
     }
 
     /// After a commit.
     pub(super) fn step(&mut self, conn: &Connection) -> Result<(), Fault> {
         self.commits += 1;
-        if self.commits % EVERY != 0 {
+        if !self.commits.is_multiple_of(EVERY) {
             return Ok(());
         }
         let (log, taken) = checkpoint(conn, "NOOP")?;
         let left = log - taken;
         if left > BEGIN {
             // It may be at it already.
-            let _ = self.begin.try_send(());
+            self.begin.try_send(()).unwrap_or(());
         }
         if log > FAR || (log > END && left <= LEFT_MAX) {
             checkpoint(conn, "PASSIVE")?;

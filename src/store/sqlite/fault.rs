@@ -31,7 +31,13 @@ impl From<rusqlite::Error> for Fault {
             | InvalidColumnType(..)
             | Utf8Error(..) => StoreError::Corrupt,
             error => match error.sqlite_error_code() {
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt,
+                // Nothing is written that a sound file would refuse.
+                Some(
+                    ErrorCode::ConstraintViolation
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::TypeMismatch,
+                ) => StoreError::Corrupt,
                 Some(ErrorCode::DiskFull) => StoreError::Full,
                 _ => StoreError::Disk,
             },

@@ -15,17 +15,12 @@ pub(super) fn len(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// What is free on its disk.
-pub(super) fn free_bytes(path: &Path) -> std::io::Result<u64> {
-    let disk = rustix::fs::statvfs(path)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
 /// What was renamed in the folder of this file is on disk.
 pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     fs::File::open(folder(path))?.sync_all()
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder that a file is in.
+pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

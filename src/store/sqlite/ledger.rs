@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::counts::Counts;
 use super::fault::Fault;
@@ -54,8 +54,12 @@ impl Ledger {
         waiting_max: u64,
         now: UnixSeconds,
     ) -> Result<Self, Fault> {
-        let newest = conn.query_row("SELECT max(seq) FROM entry", [], |row| row.get(0));
-        let newest = newest.optional()?.flatten().unwrap_or_default();
+        let newest = conn.query_row(
+            "SELECT max(newest, coalesce((SELECT max(seq) FROM entry), 0)) FROM progress",
+            [],
+            |row| row.get(0),
+        );
+        let newest = newest?;
         let mut ledger = Self {
             queue: Queue::default(),
             counts: Counts::default(),
@@ -276,6 +280,10 @@ impl Ledger {
             self.known.forget(&self.conn, payment, row.seq)?;
         }
         self.conn.prepare_cached("DELETE FROM entry WHERE seq = ?1")?.execute([row.seq])?;
+        // No number is given twice.
+        self.conn
+            .prepare_cached("UPDATE progress SET newest = ?1 WHERE newest < ?1")?
+            .execute([row.seq])?;
         self.forget_message(row.seq)
     }
 

@@ -1,8 +1,6 @@
 //! What operators see.
 
-use std::fmt::Write as _;
-
-use rusqlite::types::{ToSql, Value};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use super::fault::Fault;
@@ -62,8 +60,8 @@ impl Where {
         self.values.push(value.into());
         let number = format!("?{}", self.values.len());
         let word = if self.text.is_empty() { "WHERE" } else { "AND" };
-        // Writing to a string cannot fail.
-        let _ = write!(self.text, "{word} {} ", condition.replace('?', &number));
+        let condition = condition.replace('?', &number);
+        self.text.extend([word, " ", &condition, " "]);
     }
 
     fn maybe(&mut self, condition: &str, value: Option<impl Into<Value>>) {
@@ -114,7 +112,10 @@ pub(super) fn entries(
 }
 
 /// An entry, and its message as it is kept.
-pub(super) fn one(conn: &Connection, seq: i64) -> Result<Option<(Entry, Option<Vec<u8>>)>, Fault> {
+type Kept = (Entry, Option<Vec<u8>>);
+
+/// See [`crate::store::Store::entry`].
+pub(super) fn one(conn: &Connection, seq: i64) -> Result<Option<Kept>, Fault> {
     let found = conn.query_row(&format!("{SELECT}WHERE seq = ?1"), [seq], entry).optional()?;
     let Some(entry) = found else { return Ok(None) };
     let select = "SELECT message FROM message WHERE seq = ?1";
@@ -161,6 +162,3 @@ pub(super) fn over(conn: &Connection, before: UnixSeconds) -> Result<Vec<i64>, F
 
 /// Entries that came while the clock was ahead by no more than this hide none behind them.
 const CLOCK_STEP_MAX: UnixSeconds = 3600;
-
-/// So that statements may be given what filters hold.
-const _: fn(&Value) -> &dyn ToSql = |value| value;

@@ -99,8 +99,10 @@ impl Sqlite {
         let (jobs, asked) = sync_channel(REQUESTS_MAX);
         let limits = (bytes_max, waiting_max);
         let writer = Writer::open(path.clone(), limits, now, Arc::clone(&shared), metrics)?;
-        let writer = thread::spawn(move || writer.run(&asked));
+        let thread = thread::Builder::new().name("outbox-writer".to_owned());
+        let writer = thread.spawn(move || writer.run(&asked)).map_err(|_| StoreError::Disk)?;
         let reader = Reader::start(path.clone(), Arc::clone(&shared));
+        let reader = reader.map_err(|_| StoreError::Disk)?;
         Ok(Self { jobs: Some(jobs), writer: Some(writer), reader, shared, seal, path, _lock: lock })
     }
 
@@ -256,7 +258,7 @@ impl Store for Sqlite {
 
 fn totals(ledger: &Ledger) -> Totals {
     let names = ledger.names();
-    let name = |upstream| names.get(&upstream).map(|name| name.to_string()).unwrap_or_default();
+    let name = |upstream| names.get(&upstream).map(ToString::to_string).unwrap_or_default();
     let counts = &ledger.counts;
     let entries = counts.entries().map(|(upstream, state, count)| (name(upstream), state, count));
     let oldest = names

@@ -63,9 +63,13 @@ mod tests {
     #[track_caller]
     fn check(parts: &[&str], want: &str) {
         let mut sum = Sum::default();
-        parts.iter().for_each(|part| sum.add(part));
+        for part in parts {
+            sum.add(part);
+        }
         assert_eq!(sum.to_string(), want, "{parts:?}");
-        parts.iter().for_each(|part| sum.remove(part));
+        for part in parts {
+            sum.remove(part);
+        }
         assert!(sum.is_empty() && sum.atoms == 0);
     }
 

@@ -1,5 +1,6 @@
 //! The thread that only reads: listings, and what may be forgotten. The writer never waits for it.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -25,10 +26,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn start(path: PathBuf, shared: Arc<Shared>) -> Self {
+    pub(super) fn start(path: PathBuf, shared: Arc<Shared>) -> io::Result<Self> {
         let (questions, asked) = sync_channel(WAITING_MAX);
-        let thread = thread::spawn(move || answer(&path, &shared, &asked));
-        Self { questions: Some(questions), thread: Some(thread) }
+        let work = move || answer(&path, &shared, &asked);
+        let thread = thread::Builder::new().name("outbox-reader".to_owned()).spawn(work)?;
+        Ok(Self { questions: Some(questions), thread: Some(thread) })
     }
 
     /// What `read` finds.
@@ -88,10 +90,11 @@ fn answer(path: &std::path::Path, shared: &Shared, asked: &Receiver<Question>) {
             Err(fault) => question(Err(fault.error)).and(Err(fault)),
         };
         // The writer will see what else is wrong by itself; this it may never come across.
-        if let Err(fault) = read.map_err(|fault| (fault.error, fault)) {
-            if fault.0 == StoreError::Corrupt && generation == shared.generation() {
-                shared.report(fault.1);
-            }
+        let is_current = generation == shared.generation();
+        if let Some(fault) =
+            read.err().filter(|fault| fault.error == StoreError::Corrupt && is_current)
+        {
+            shared.report(fault);
         }
     }
 }

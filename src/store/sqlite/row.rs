@@ -45,8 +45,16 @@ pub(super) struct Facts<'a> {
     pub(super) route: i64,
 }
 
-const SELECT: &str = "SELECT seq, id, content, credit, order_lane, transaction_lane, state, flags, \
-    status, upstream, value, currency, received_at, changed_at, due, attempts, why FROM entry ";
+/// Begins every query for rows.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT seq, id, content, credit, order_lane, transaction_lane, state, flags, \
+    status, upstream, value, currency, received_at, changed_at, due, attempts, why FROM entry ",
+            $rest
+        )
+    };
+}
 
 impl Row {
     pub(super) fn lanes(&self) -> Lanes {
@@ -105,7 +113,7 @@ impl Row {
 
     /// The entry of that number.
     pub(super) fn read(conn: &rusqlite::Connection, seq: i64) -> Result<Option<Self>, Fault> {
-        let mut statement = conn.prepare_cached(&format!("{SELECT}WHERE seq = ?1"))?;
+        let mut statement = conn.prepare_cached(select!("WHERE seq = ?1"))?;
         Ok(statement.query_row([seq], Self::from_columns).optional()?)
     }
 
@@ -115,9 +123,8 @@ impl Row {
         mut each: impl FnMut(Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         // As many single values as the partial index has, so that it is used.
-        let mut statement = conn.prepare(&format!(
-            "{SELECT}INDEXED BY entry_open WHERE state = ?1 AND state IN (0, 1, 2, 4)"
-        ))?;
+        let mut statement = conn
+            .prepare(select!("INDEXED BY entry_open WHERE state = ?1 AND state IN (0, 1, 2, 4)"))?;
         for state in [State::Sending, State::Waiting, State::Held, State::Dead] {
             let mut rows = statement.query([state])?;
             while let Some(row) = rows.next()? {

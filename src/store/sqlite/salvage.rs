@@ -64,11 +64,13 @@ pub(super) fn finish(path: &Path) -> Result<(), Fault> {
 }
 
 fn free_name(path: &Path, now: UnixSeconds) -> PathBuf {
-    let name = |count: u32| match count {
-        0 => beside(path, &format!(".corrupt-{now}")),
-        count => beside(path, &format!(".corrupt-{now}.{count}")),
-    };
-    (0..).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(0))
+    let mut name = beside(path, &format!(".corrupt-{now}"));
+    let mut count = 0;
+    while name.exists() {
+        count += 1;
+        name = beside(path, &format!(".corrupt-{now}.{count}"));
+    }
+    name
 }
 
 fn remove(path: &Path) -> Result<(), Fault> {
@@ -94,13 +96,15 @@ fn fill(path: &Path, filling: &Path, bytes_max: u64, salvaged: &mut Salvaged) ->
             }
         }
     }
-    // What is to be sent without its message is nothing; a name that is lost has a number still.
+    // What is to be sent without its message is nothing, nor is a message without its entry; a name
+    // that is lost has a number still.
     new.execute_batch(
         "INSERT OR IGNORE INTO name SELECT n, 'lost-' || n FROM (SELECT gateway AS n FROM entry \
          UNION SELECT route FROM entry UNION SELECT upstream FROM entry);
          UPDATE entry SET state = 4, why = 'message_lost', due = NULL \
          WHERE state IN (0, 1, 2) AND seq NOT IN (SELECT seq FROM message);
-         UPDATE progress SET known = 0;
+         DELETE FROM message WHERE seq NOT IN (SELECT seq FROM entry);
+         UPDATE progress SET known = 0, newest = coalesce((SELECT max(seq) FROM entry), 0);
          COMMIT;
          PRAGMA wal_checkpoint(TRUNCATE);",
     )?;

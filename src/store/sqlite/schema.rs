@@ -57,9 +57,13 @@ CREATE TABLE act (
     what TEXT NOT NULL,
     changed INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 1), known INTEGER NOT NULL,
-    touched INTEGER NOT NULL) STRICT;
-INSERT INTO progress VALUES (1, 0, 0);
+CREATE TABLE progress (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    known INTEGER NOT NULL,
+    newest INTEGER NOT NULL,
+    touched INTEGER NOT NULL
+) STRICT;
+INSERT INTO progress VALUES (1, 0, 0, 0);
 ";
 
 /// The connection that writes. Makes the tables if the file is new.
@@ -73,6 +77,8 @@ pub(super) fn writer(path: &Path, bytes_max: u64) -> Result<Connection, Fault> {
     // A reader holds the log for moments only.
     conn.busy_timeout(Duration::from_secs(1))?;
     conn.set_prepared_statement_cache_capacity(64);
+    // Else a statement is prepared anew whenever it is given another key.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     let mode: String =

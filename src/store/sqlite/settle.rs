@@ -1,5 +1,7 @@
 //! Entries on their way: given out, settled, ordered about, forgotten.
 
+use rusqlite::OptionalExtension as _;
+
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::row::Row;
@@ -34,7 +36,8 @@ impl Ledger {
             }
             let mut select =
                 self.conn.prepare_cached("SELECT message FROM message WHERE seq = ?1")?;
-            let message = select.query_row([seq], |row| row.get(0))?;
+            // One that is lost is like one that cannot be opened.
+            let message = select.query_row([seq], |row| row.get(0)).optional()?.unwrap_or_default();
             drop(select);
             given.push(Given {
                 ticket: self.lease(&row, lease_until, false),
