@@ -13,6 +13,7 @@
 )]
 
 mod accepted;
+mod alerts;
 mod bench_rules;
 mod cli;
 mod crash;
