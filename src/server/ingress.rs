@@ -282,7 +282,7 @@ impl Service for Ingress {
 
     fn refuse(&self, peer: SocketAddr, bad: Bad) -> Response<Full<Bytes>> {
         let mut record = Record::open(&self.metrics, &self.limiter, None, None, peer);
-        record.at = bad.as_str().to_owned();
+        record.at = bad.as_str().into();
         let refusal = bad.refusal();
         let response = respond::refused(refusal, None);
         record.close(respond::outcome(refusal), refusal.as_str(), response.status());

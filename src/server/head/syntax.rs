@@ -67,7 +67,7 @@ fn is_name(name: &[u8]) -> bool {
 
 /// Written so that many bytes are looked at at once.
 fn has_control(value: &[u8]) -> bool {
-    value.iter().fold(false, |found, &byte| found | (byte.is_ascii_control() & (byte != b'\t')))
+    value.iter().fold(false, |found, &byte| found | (byte.is_ascii_control() && byte != b'\t'))
 }
 
 /// Digits only: RFC 9112 §6.2 knows no sign, list or white space.
@@ -103,18 +103,14 @@ pub(super) fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, u32)>, Bad> {
 
 /// A host and perhaps a port; no user, no list, no path.
 pub(super) fn is_host(value: &[u8]) -> bool {
-    let (is_host, rest) = match value {
-        [b'[', rest @ ..] => {
-            let Some(end) = memchr(b']', rest) else { return false };
-            let address = str::from_utf8(&rest[..end]).ok().map(str::parse::<Ipv6Addr>);
-            (matches!(address, Some(Ok(_))), &rest[end + 1..])
-        }
-        _ => {
-            let (host, port) = value.split_at(memchr(b':', value).unwrap_or(value.len()));
-            let is_named = |byte: &u8| matches!(byte, b'-' | b'.' | b'_');
-            let all = host.iter().all(|byte| byte.is_ascii_alphanumeric() || is_named(byte));
-            (!host.is_empty() && all, port)
-        }
+    let (is_host, rest) = if let [b'[', rest @ ..] = value {
+        let Some(end) = memchr(b']', rest) else { return false };
+        let address = str::from_utf8(&rest[..end]).ok().map(str::parse::<Ipv6Addr>);
+        (matches!(address, Some(Ok(_))), &rest[end + 1..])
+    } else {
+        let (host, port) = value.split_at(memchr(b':', value).unwrap_or(value.len()));
+        let is_fit = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        (!host.is_empty() && host.iter().all(is_fit), port)
     };
     let is_port = match rest {
         [] => true,
