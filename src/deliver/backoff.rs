@@ -4,7 +4,7 @@ use crate::config::Retry;
 use crate::engine::inbound::UnixSeconds;
 
 /// An upstream that could not be reached is tried again after so many seconds at most.
-const PROBE_SECONDS_MAX: i64 = 15;
+const PROBE_SECONDS_MAX: i64 = 5;
 
 /// Failures in a row after which an upstream is unwell.
 const FAILURES: u32 = 3;
@@ -116,7 +116,7 @@ mod tests {
             at.push((health.is_well(), health.retry_at()));
             health.failed(100);
         }
-        let want = [0, 0, 0, 101, 102, 104, 108, 115, 115];
+        let want = [0, 0, 0, 101, 102, 104, 105, 105, 105];
         let want: Vec<_> = want.iter().enumerate().map(|(n, at)| (n < 3, *at)).collect();
         assert_eq!(at, want);
         health.answered();

@@ -159,9 +159,6 @@ impl OutboxMetrics {
 
     /// What is in the outbox now.
     pub fn contents(&self, contents: &Contents) {
-        self.entries.reset();
-        self.oldest.reset();
-        self.money.reset();
         for (upstream, state, count) in &contents.entries {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
             self.entries.with_label_values(&[upstream.as_str(), state]).set(count);
@@ -175,6 +172,21 @@ impl OutboxMetrics {
             self.money.with_label_values(&[currency.as_str(), state]).set(value);
         }
         self.bytes.set(i64::try_from(contents.bytes).unwrap_or(i64::MAX));
+        // Afterwards, so that nobody who looks meanwhile misses one that is still there.
+        let Contents { entries, oldest, money, bytes: _ } = contents;
+        prune(&self.entries, |of| {
+            entries.iter().any(|(upstream, state, _)| {
+                of["upstream"] == upstream.as_str() && of["state"] == *state
+            })
+        });
+        prune(&self.oldest, |of| {
+            oldest.iter().any(|(upstream, _)| of["upstream"] == upstream.as_str())
+        });
+        prune(&self.money, |of| {
+            money.iter().any(|(state, amount)| {
+                of["state"] == *state && of["currency"] == amount.currency.as_str()
+            })
+        });
     }
 
     /// Whether the store takes events, and how much room its disk has.

@@ -57,6 +57,11 @@ impl StoreMetrics {
                 &["result"],
             )?,
         };
+        // They begin at zero, so that a first increase is seen as one.
+        for error in ["busy", "closed", "corrupt", "disk_error", "full"] {
+            metrics.failures.with_label_values(&[error]);
+        }
+        metrics.salvaged(0, 0);
         registry.register(Box::new(commits))?;
         registry.register(Box::new(metrics.operations.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;

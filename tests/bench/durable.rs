@@ -52,7 +52,7 @@ fn main() {
         "producers |   raw/s    p50    p99 |  store/s    p50    p99 | ratio | p99 in commits of"
     );
     // `cargo bench --bench durable -- 256`: only so many producers.
-    let wanted = std::env::args().skip(1).find_map(|word| word.parse::<usize>().ok());
+    let wanted = std::env::args().skip(1).find_map(|word| word.parse::<u64>().ok());
     for producers in [1, 32, 256].into_iter().filter(|n| wanted.is_none_or(|wanted| *n == wanted)) {
         let (mut raw, mut store) = (Measured::default(), Measured::default());
         let (mut commits, mut seconds) = (0, 0.0);

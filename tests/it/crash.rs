@@ -11,76 +11,26 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::{Value, json};
-use sha2::Sha256;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use crate::support::child::Daemon;
-use crate::support::gateways::hex;
+use crate::support::ledger;
 use crate::support::shop::{Folder, WEBHOOK_SECRET};
-use crate::support::wire::{Callback, Line};
+use crate::support::wire::Line;
 use crate::support::{PATIENCE, free_address, request};
 
-const CRASHES: usize = 200;
+const CRASHES: u64 = 200;
 
 /// Senders at a time.
 const SENDERS: usize = 9;
-
-const SECRET: &str = "a secret of the crash test, made up";
 
 /// What each payment goes through.
 const STATES: [&str; 4] = ["pending", "authorized", "succeeded", "refunded"];
 
 const DELIVERIES: [&str; 3] = ["direct", "spill", "durable"];
-
-const RULE: &str = r#"
-gateway: ledger
-title: Ledger (crash test)
-docs: https://ledger.example/
-params: { secret: { type: secret } }
-request:
-  method: POST
-  body: json
-  headers: { x-signature: {} }
-proofs:
-  - hmac:
-      { algorithm: sha256, key: param.secret, over: [body], tag: header.x-signature, encoding: hex }
-payload: { from: body, as: json }
-event:
-  event_id: payload.id
-  order_id: payload.order
-  transaction_id: payload.payment
-  raw_type: payload.state
-  amount: { value: payload.amount, currency: payload.currency, unit: major }
-  dedupe: [payload.id]
-  status:
-    from: payload.state
-    map: { pending: pending, authorized: authorized, succeeded: succeeded, refunded: refunded }
-reply:
-  accepted: { status: 200 }
-examples:
-  - name: paid
-    params: { secret: "made-up" }
-    request:
-      headers: { x-signature: "SIGNATURE" }
-      body: 'BODY'
-    expect:
-      accept: { event_id: e1, order_id: o1, status: succeeded, credit: true }
-"#;
-
-fn sign(secret: &str, body: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    hex(mac.finalize().into_bytes())
-}
-
-fn rule() -> String {
-    let body = r#"{"id":"e1","order":"o1","payment":"p1","state":"succeeded","amount":"10.00","currency":"EUR"}"#;
-    RULE.replace("SIGNATURE", &sign("made-up", body)).replace("BODY", body)
-}
 
 fn config(address: SocketAddr, upstream: SocketAddr) -> String {
     let mut text = format!(
@@ -181,13 +131,7 @@ async fn gateway(
     for payment in 0.. {
         for state in STATES {
             let id = format!("{number}-{payment}-{state}");
-            let body = json!({
-                "id": id, "order": format!("o-{number}-{payment}"), "amount": "10.00",
-                "payment": format!("p-{number}-{payment}"), "state": state, "currency": "EUR",
-            })
-            .to_string();
-            let callback = Callback::post("application/json", body.clone())
-                .with("x-signature", sign(SECRET, &body));
+            let callback = ledger::word(&id, &format!("{number}-{payment}"), state);
             let bytes = callback.keep(&format!("/{delivery}/"));
             loop {
                 match line.say(&bytes).await.map(|told| told.status) {
@@ -216,14 +160,14 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_event_is_lost_or_doubled_by_a_killed_daemon() {
-    let crashes = number("COUNTERSIGN_CRASHES", CRASHES as u64);
+    let crashes = number("COUNTERSIGN_CRASHES", CRASHES);
     let seed = number("COUNTERSIGN_SEED", u64::from(std::process::id()));
     let chance = Arc::new(Chance(AtomicU64::new(seed)));
     let folder = Folder::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = free_address().await;
-    folder.write("ledger.yaml", rule());
-    folder.write("secret", SECRET);
+    folder.write("ledger.yaml", ledger::rule());
+    folder.write("secret", ledger::SECRET);
     folder.write("upstream", WEBHOOK_SECRET);
     folder.write("countersign.yaml", config(address, listener.local_addr().unwrap()));
     let (taken, calm) = (Arc::<Taken>::default(), Arc::<AtomicBool>::default());
@@ -261,14 +205,14 @@ async fn no_acknowledged_event_is_lost_or_doubled_by_a_killed_daemon() {
     drop(daemon);
     let taken = taken.0.lock().unwrap();
     let doubled = taken.len() - taken_ids_of(&taken).len();
-    println!(
+    eprintln!(
         "seed {seed}: {crashes} crashes, {} acknowledged, {} taken, {} lost, {doubled} repeated",
         acknowledged.len(),
         taken.len(),
         missing.len(),
     );
     assert!(missing.is_empty(), "seed {seed}: acknowledged and lost: {missing:?}");
-    assert!(acknowledged.len() > crashes as usize, "hardly anything was sent");
+    assert!(acknowledged.len() as u64 > crashes, "hardly anything was sent");
     one_key_for_each_event(&taken);
     in_order(&taken);
 }

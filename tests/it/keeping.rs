@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use countersign::app::Running;
-use countersign::store::{Entry, Filter, Order, Page, State};
+use countersign::store::{Entry, Filter, Order, Page, State, captures};
 use serde_json::Value;
 
 use crate::support::counts::Counts;
 use crate::support::gateways::{STRIPE_SECRET, forged, genuine, stripe_signed};
+use crate::support::ledger;
 use crate::support::shop::*;
 use crate::support::wire::{Callback, Line};
 use crate::support::*;
@@ -152,12 +153,21 @@ async fn a_repetition_gets_the_success_reply_and_goes_nowhere() {
 #[tokio::test]
 async fn the_same_money_under_another_id_is_credited_once() {
     let stub = Stub::start(&[OK]).await;
-    let (_folder, running) = kept(stub.address, "").await;
-    assert_eq!(say(&running, &word("evt_a", "succeeded", 1, 1000)).await, 200);
-    assert_eq!(say(&running, &word("evt_b", "succeeded", 1, 1000)).await, 200);
-    assert_eq!(say(&running, &word("evt_c", "succeeded", 2, 1000)).await, 200);
+    let route =
+        Wired { params: "{ secret: \"file:secrets/ledger\" }".into(), ..Wired::usual_of("ledger") };
+    let top = "store: { path: state }\nrules: [ledger.yaml]\n";
+    let folder = folder(&config_with(&format!("http://{}", stub.address), top, &[route]));
+    folder.write("ledger.yaml", ledger::rule());
+    folder.write("secrets/ledger", ledger::SECRET);
+    let running = open(&folder).await;
+    for (id, payment, state) in
+        [("a", "1", "succeeded"), ("b", "1", "succeeded"), ("c", "2", "succeeded")]
+    {
+        let bytes = ledger::word(id, payment, state).once("/ledger/");
+        assert_eq!(tell(running.addresses[0], bytes).await.unwrap().status, 200);
+    }
     assert_eq!(events(&stub).len(), 2);
-    let by = "countersign_duplicates_total{by=\"credit\",gateway=\"stripe\"}";
+    let by = "countersign_duplicates_total{by=\"credit\",gateway=\"ledger\"}";
     assert_eq!(Counts::of(&running).whole(by), 1);
 }
 
@@ -296,7 +306,7 @@ async fn what_is_rejected_is_captured_and_what_is_forged_is_not_kept() {
     let captures = running.captures.as_ref().unwrap();
     let mut listed = Vec::new();
     eventually("it is captured", async || {
-        listed = captures.list(Default::default(), None, 10).await.unwrap();
+        listed = captures.list(captures::Filter::default(), None, 10).await.unwrap();
         !listed.is_empty()
     })
     .await;

@@ -227,7 +227,7 @@ async fn a_hundred_thousand_waiting_events_are_drained() {
     }
     let began = std::time::Instant::now();
     post.outbox.drain(&post.outlet()).await.unwrap();
-    println!("{EVENTS} events drained in {:?}", began.elapsed());
+    eprintln!("{EVENTS} events drained in {:?}", began.elapsed());
     let mut got = stub.take();
     assert_eq!(got.len(), EVENTS);
     assert_eq!(post.count(State::Waiting).await, 0);

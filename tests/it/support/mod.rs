@@ -24,6 +24,7 @@ pub(crate) mod child;
 pub(crate) mod counts;
 pub(crate) mod framing;
 pub(crate) mod gateways;
+pub(crate) mod ledger;
 pub(crate) mod lines;
 pub(crate) mod load;
 pub(crate) mod nginx;

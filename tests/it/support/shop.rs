@@ -99,11 +99,16 @@ impl Wired {
             "paysera" => format!("{{ project_id: \"123456\", mode: ss1, {secret} }}"),
             _ => format!("{{ {secret} }}"),
         };
+        Self { params, ..Self::usual_of(gateway) }
+    }
+
+    /// The route of a gateway, without parameters.
+    pub(crate) fn usual_of(gateway: &str) -> Self {
         Self {
             name: gateway.to_owned(),
             path: None,
             gateway: gateway.to_owned(),
-            params,
+            params: "{}".to_owned(),
             forward: "{ as: canonical, to: /billing/payment/canonical/ }".to_owned(),
             mode: "enforce",
             upstream: "smarty",
