@@ -16,7 +16,7 @@
 //! | [`store`] | what outlives a restart: the outbox, what was delivered, captures |
 //! | [`deliver`] | the way to an upstream, and the counter-signature |
 //! | [`server`] | listeners, limits, the straight line of one request, the one table of answers |
-//! | [`admin`] | metrics and health over HTTP |
+//! | [`admin`] | metrics, health and the operators' verbs over HTTP |
 //! | [`app`] | the composition root |
 //! | [`cli`] | one file per subcommand, and the exit codes |
 

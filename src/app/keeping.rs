@@ -31,8 +31,8 @@ const COUNT_EVERY: u64 = 5;
 /// Seconds between two looks for what is old enough to be forgotten.
 const PRUNE_EVERY: u64 = 10;
 
-/// Opens the store, or makes it.
-pub(super) fn open(
+/// Opens the store, or makes it. [`io::ErrorKind::ResourceBusy`]: another process has it.
+pub fn open(
     settings: &Settings,
     metrics: &Metrics,
     clock: fn() -> UnixSeconds,
@@ -40,6 +40,12 @@ pub(super) fn open(
     let place = &settings.folder;
     let at = |what: &str, error: &dyn std::fmt::Display| {
         io::Error::other(format!("cannot open {what} in {}: {error}", place.display()))
+    };
+    let at_store = |what: &str, error: StoreError| match error {
+        StoreError::Closed => {
+            io::Error::new(io::ErrorKind::ResourceBusy, at(what, &"another process has it"))
+        }
+        error => at(what, &error),
     };
     folder::make(place).map_err(|error| at("the store", &error))?;
     let seal =
@@ -52,15 +58,15 @@ pub(super) fn open(
         bytes_max: settings.events_bytes_max,
         seal: Arc::clone(&seal),
     };
-    let store =
-        Sqlite::open(store, steady(), metrics.store()).map_err(|error| at("the outbox", &error))?;
+    let store = Sqlite::open(store, steady(), metrics.store())
+        .map_err(|error| at_store("the outbox", error))?;
     let captures = captures::Settings {
         path: place.join("captures.db"),
         bytes_max: settings.captures_bytes_max,
         age_max: settings.captures_age,
         seal,
     };
-    let captures = Captures::open(captures).map_err(|error| at("the captures", &error))?;
+    let captures = Captures::open(captures).map_err(|error| at_store("the captures", error))?;
     let clocks = Clocks { wall: Box::new(clock), steady: Box::new(steady) };
     let counted = metrics.outbox().map_err(io::Error::other)?;
     let outbox = Outbox::new(Arc::new(store), counted, clocks);

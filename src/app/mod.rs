@@ -1,5 +1,5 @@
 //! The composition root: binds, starts, reloads and drains. Nothing else starts a task that
-//! outlives a connection.
+//! outlives a connection, but for the verb of an operator who has gone away.
 
 mod keeping;
 mod log;
@@ -16,9 +16,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+pub use keeping::open as open_store;
 pub use reload::{Reloaded, Source};
 
 use crate::admin::Admin;
+use crate::admin::api::Api;
 use crate::config::{Boot, Limits};
 use crate::deliver::Outbox;
 use crate::engine::inbound::UnixSeconds;
@@ -93,8 +95,15 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     metrics.reloaded(live.load().generation, clock());
     reload::name_what_is_out(&live.load());
     let keeping = match &store {
-        Some(settings) => keeping::open(settings, &metrics, clock)?,
+        Some(settings) => open_store(settings, &metrics, clock)?,
         None => Keeping::default(),
+    };
+    let api = match keeping.clone() {
+        Keeping { outbox: Some(outbox), captures: Some(captures) } => {
+            let rules = source.as_ref().map_or_else(reload::no_rules, |source| source.rules());
+            Some(Arc::new(Api::new(outbox, captures, rules, Arc::clone(&metrics), clock)))
+        }
+        Keeping { .. } => None,
     };
     let (phase, phases) = watch::channel(Phase::Serving);
     let (admin_phase, admin_phases) = watch::channel(Phase::Serving);
@@ -122,7 +131,7 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     if let Some(listener) = admin_listener {
         admin = Some(listener.local_addr()?);
         let limits = Limits { connections_max: ADMIN_CONNECTIONS_MAX, ..limits };
-        let service = Admin::new(Arc::clone(&live), Arc::clone(&metrics), phases);
+        let service = Admin::new(Arc::clone(&live), Arc::clone(&metrics), phases, api);
         let listening = Listening::new(limits, Arc::clone(&metrics), admin_phases);
         tasks.spawn(listening.serve(listener, Arc::new(service)));
     }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::admin::api::Rules;
 use crate::engine::inbound::UnixSeconds;
 use crate::live::loader::{Failure, Loaded, Loader, Report};
 use crate::live::{Live, Snapshot};
@@ -27,6 +28,16 @@ pub trait Source: Send + 'static {
         drop(changed);
         None
     }
+
+    /// Builds a snapshot of what is there when it is called, to be looked at and not published.
+    fn rules(&self) -> Rules {
+        no_rules()
+    }
+}
+
+/// Of a daemon that was given its snapshot.
+pub(super) fn no_rules() -> Rules {
+    Arc::new(|| Err(vec!["there is no configuration on disk".to_owned()]))
 }
 
 /// A new snapshot, and what was left as it was because it is broken.
@@ -46,6 +57,10 @@ impl Source for Loader {
             }
             Err(Failure { reports }) => Err(render(reports)),
         }
+    }
+
+    fn rules(&self) -> Rules {
+        Arc::new(self.on_disk())
     }
 
     fn watch(&self, changed: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Any + Send>> {

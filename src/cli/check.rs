@@ -13,7 +13,7 @@ use crate::engine::bind::StrengthPlan;
 use crate::live::loader::{Failure, Loaded, Loader, Report};
 use crate::live::sources::Sources;
 use crate::rule::coverage::Row;
-use crate::rule::{self, Rule};
+use crate::rule::{self, Recommended, Rule};
 use crate::text::node::Node;
 
 /// Files that a folder is searched for, at most.
@@ -180,6 +180,9 @@ impl Checker<'_> {
                 writeln!(out, "    weak: {weak}")?;
             }
         }
+        if let Some(Recommended { delivery, because }) = rule.recommended() {
+            writeln!(out, "  delivery: {}: {because}", delivery.as_str())?;
+        }
         for what in rule.unconfirmed() {
             writeln!(out, "  unconfirmed: {what}")?;
         }
@@ -214,7 +217,8 @@ impl Checker<'_> {
                         Ok(_) => "ready".to_owned(),
                         Err(reasons) => format!("OUT OF SERVICE: {}", reasons.join("; ")),
                     };
-                    writeln!(self.out, "  {path:<40} {:<12} {state}", route.gateway)?;
+                    let delivery = route.delivery.as_str();
+                    writeln!(self.out, "  {path:<40} {:<12} {delivery:<8} {state}", route.gateway)?;
                 }
                 writeln!(self.out)?;
             }

@@ -1,9 +1,12 @@
 //! The command line: one file per subcommand, the exit codes here.
 
+mod captures;
 mod check;
+mod events;
 mod given;
 mod message;
 mod new;
+mod operate;
 mod pages;
 mod rules;
 mod run;
@@ -16,6 +19,8 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use operate::Declined;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,6 +66,10 @@ enum Command {
     Verify(verify::Args),
     /// Sign an example of a rule and post it.
     Send(send::Args),
+    /// Look at events that are kept, and retry or drop them.
+    Events(events::Args),
+    /// Look at inbounds that were kept, and judge them again.
+    Captures(captures::Args),
     /// Show the shipped rules.
     Rules(rules::Args),
     /// Print a JSON Schema, or the reference of rule files.
@@ -86,6 +95,8 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Send(args) => send::run(&args, &mut out),
+        Command::Events(args) => events::run(&args, &mut out),
+        Command::Captures(args) => captures::run(&args, &mut out),
         Command::Rules(args) => rules::run(&args, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Completions(args) => pages::completions(&args, &mut out),
@@ -95,11 +106,17 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         // Whoever read our output has seen enough. It is no yes: nobody has heard the answer.
         Err(error) if is_broken_pipe(&error) => Exit::Problem.into(),
-        Err(error) => {
-            complain(&format!("error: {error:#}"));
-            Exit::Problem.into()
-        }
+        Err(error) => tell(&error).into(),
     }
+}
+
+/// What went wrong, to whoever must mend it.
+fn tell(error: &anyhow::Error) -> Exit {
+    if let Some(declined) = error.downcast_ref::<Declined>() {
+        return declined.tell();
+    }
+    complain(&format!("error: {error:#}"));
+    Exit::Problem
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::engine::event::Strength;
-use crate::rule::Delivery;
 use crate::text::node::Node;
 use crate::text::problem::{Place, Problems};
 
+pub use crate::rule::Delivery;
 pub use check::reference;
 pub use host::Host;
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::config::check;
 use crate::config::compile::{checked, count, duration, kept_elsewhere, text};
-use crate::config::{At, Capture, Mode, Retry, SecretRef, Store};
-use crate::rule::Delivery;
+use crate::config::{At, Capture, Delivery, Mode, Retry, SecretRef, Store};
 use crate::text::node::Node;
 use crate::text::problem::Problems;
 use crate::text::unit::parse_size;

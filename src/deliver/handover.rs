@@ -1,11 +1,11 @@
 //! What becomes of an accepted callback while its gateway waits: sent, kept, or known already.
 
+use crate::config::Delivery;
 use crate::deliver::deposit::{Accepted, Sendable};
 use crate::deliver::outbox::patience;
 use crate::deliver::{Answer, DeliverError, Outbox, Outlet};
 use crate::engine::inbound::UnixSeconds;
 use crate::metrics::Handling;
-use crate::rule::Delivery;
 use crate::store::{
     Admission, Deposit, Duplicate, Form, Intake, Marks, Message, Settlement, StoreError, Ticket,
 };
@@ -95,12 +95,26 @@ impl Outbox {
 
     /// On disk first.
     pub async fn keep(&self, deposits: Vec<Deposit>) -> Result<Handed, HandoverError> {
-        let admissions = self.store.admit(deposits.clone(), Intake::Queue, self.now()).await?;
         let mut tally = Tally::default();
-        for (deposit, admission) in deposits.iter().zip(&admissions) {
-            self.tally(deposit, admission, &mut tally);
-        }
+        self.queue_and_tally(deposits, &mut tally).await?;
         tally.into_handed()
+    }
+
+    /// On disk, to be delivered as soon as may be: what has become of each.
+    pub async fn queue(&self, deposits: Vec<Deposit>) -> Result<Vec<Admission>, StoreError> {
+        self.queue_and_tally(deposits, &mut Tally::default()).await
+    }
+
+    async fn queue_and_tally(
+        &self,
+        deposits: Vec<Deposit>,
+        tally: &mut Tally,
+    ) -> Result<Vec<Admission>, StoreError> {
+        let admissions = self.store.admit(deposits.clone(), Intake::Queue, self.now()).await?;
+        for (deposit, admission) in deposits.iter().zip(&admissions) {
+            self.tally(deposit, admission, tally);
+        }
+        Ok(admissions)
     }
 
     /// To the upstream, and on disk only where it fails.

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
-use crate::config::{self, At, Forward, Hot, ParamValue};
+use crate::config::{self, At, Delivery, Forward, Hot, ParamValue};
 use crate::engine::Bound;
 use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
 use crate::engine::plan::ReplyPlan;
@@ -19,7 +19,7 @@ use crate::live::exchanges::exchanges;
 use crate::live::rules::RuleSet;
 use crate::live::sources::Sources;
 use crate::live::{Exchanges, Route, Upstream};
-use crate::rule::{Delivery, Rule};
+use crate::rule::Rule;
 use crate::text::problem::{Place, Problem, Problems, did_you_mean};
 
 /// Bytes of a Standard Webhooks secret.

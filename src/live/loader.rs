@@ -1,6 +1,7 @@
 //! The one way from files to a snapshot: for start, reload, `check` and tests alike.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +41,13 @@ pub struct Failure {
     pub reports: Vec<Report>,
 }
 
+impl Failure {
+    /// For people, file by file.
+    pub fn render(self) -> Vec<String> {
+        self.reports.iter().map(Report::render).collect()
+    }
+}
+
 /// A new snapshot.
 pub struct Loaded {
     /// What is fixed at start. After a reload, what the start had.
@@ -51,6 +59,16 @@ pub struct Loaded {
     /// What was left as it was, at a reload: broken rules, and settings that need a restart. Not
     /// empty: the reload has failed in part.
     pub reports: Vec<Report>,
+}
+
+/// What is needed to speak to a daemon, or to open its files while it does not run.
+pub struct Access {
+    /// Where its API is.
+    pub admin: Option<SocketAddr>,
+    /// What opens that.
+    pub token: Result<Token, String>,
+    /// Its files.
+    pub store: Option<Store>,
 }
 
 /// Builds snapshots of one configuration file, and remembers what must survive a bad one.
@@ -107,6 +125,16 @@ impl Loader {
         loaded
     }
 
+    /// Builds a snapshot of what is on disk when it is called, as a start would have it; else every
+    /// problem, for people. For those who look and publish nothing.
+    pub fn on_disk(&self) -> impl Fn() -> Result<Snapshot, Vec<String>> + Send + Sync + use<> {
+        let (path, sources) = (self.path.clone(), self.sources.anew());
+        move || {
+            let loaded = Self::new(&path, sources.anew()).load();
+            loaded.map(|loaded| loaded.snapshot).map_err(Failure::render)
+        }
+    }
+
     /// The rules of the last attempt, by gateway: all of those on disk that are good, and the
     /// shipped ones that routes name.
     pub fn rules(&self) -> impl Iterator<Item = &LoadedRule> {
@@ -124,13 +152,41 @@ impl Loader {
         Watch::start(Arc::clone(&self.watched), Pace::default(), changed)
     }
 
-    fn attempt(&mut self) -> Result<Loaded, Failure> {
-        let text = match self.sources.text(&self.path) {
-            Ok(text) => text,
-            Err(why) => {
-                return Err(Failure { reports: vec![Report::unreadable(&self.path, &why)] });
+    /// What the configuration says of the API and the store. No rule is read.
+    pub fn access(&mut self) -> Result<Access, Failure> {
+        let text = self.text()?;
+        let base = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        let config = match config::parse(&text, &self.path.display().to_string()) {
+            Ok(config) => config,
+            Err(problems) => {
+                return Err(Failure { reports: vec![Report { problems, source: text }] });
             }
         };
+        let mut problems = Problems::new(self.path.display().to_string());
+        let kept = config.boot.store.as_ref();
+        let store = store::store(kept, &base, &mut self.sources, &mut problems);
+        if !problems.is_empty() {
+            return Err(Failure { reports: vec![Report { problems, source: text }] });
+        }
+        let token = self.token(&config, &base);
+        Ok(Access { admin: config.boot.admin, token, store })
+    }
+
+    fn text(&mut self) -> Result<String, Failure> {
+        let unreadable =
+            |why: String| Failure { reports: vec![Report::unreadable(&self.path, &why)] };
+        self.sources.text(&self.path).map_err(unreadable)
+    }
+
+    fn token(&mut self, config: &Config, base: &Path) -> Result<Token, String> {
+        match &config.hot.admin_token {
+            Some(reference) => store::token(reference, base, &mut self.sources),
+            None => Err("no `token` is configured".to_owned()),
+        }
+    }
+
+    fn attempt(&mut self) -> Result<Loaded, Failure> {
+        let text = self.text()?;
         let base = self.path.parent().unwrap_or(Path::new("")).to_owned();
         let parsed = config::parse(&text, &self.path.display().to_string());
         // The rules are looked at even where the configuration is broken: one attempt names all.
@@ -172,10 +228,7 @@ impl Loader {
             }
             Some(_) => None,
         };
-        let token = match &config.hot.admin_token {
-            Some(reference) => store::token(reference, &base, &mut self.sources),
-            None => Err("no `token` is configured".to_owned()),
-        };
+        let token = self.token(&config, &base);
         let good = problems.is_empty();
         if !good {
             reports.insert(0, Report { problems, source: text });

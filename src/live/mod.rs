@@ -17,10 +17,9 @@ use arc_swap::ArcSwap;
 pub use exchanges::Exchanges;
 pub use store::{Store, Token};
 
-use crate::config::{Capture, Forward, Mode, Retry, Target};
+use crate::config::{Capture, Delivery, Forward, Mode, Retry, Target};
 use crate::engine::Bound;
 use crate::engine::secret::Secret;
-use crate::rule::Delivery;
 
 /// Everything that a request needs, built whole and never changed.
 pub struct Snapshot {

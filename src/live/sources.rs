@@ -58,6 +58,11 @@ impl Sources {
         Self::new(Arc::new(|name| std::env::var_os(name)))
     }
 
+    /// The same, of which nothing has been seen.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(Arc::clone(&self.environment))
+    }
+
     /// The text of a file of at most 1 MiB; the error says why not, for people.
     pub fn text(&mut self, path: &Path) -> Result<String, String> {
         match self.look(path) {

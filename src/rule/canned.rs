@@ -48,7 +48,7 @@ pub fn judge(bound: &Bound, inbound: &Inbound<'_>, now: UnixSeconds, canned: &[C
             Verdict::Ask(exchange) if answers.len() < ROUNDS_MAX => exchange,
             verdict => return Outcome { verdict, given, unexpected },
         };
-        let found = canned.iter().position(|canned| canned.fits(&asked));
+        let found = position(canned, &asked);
         let answer = if let Some(canned) = found.and_then(|index| canned.get(index)) {
             canned.answer.clone()
         } else {
@@ -58,6 +58,15 @@ pub fn judge(bound: &Bound, inbound: &Inbound<'_>, now: UnixSeconds, canned: &[C
         given.extend(found);
         answers.push(Answered { name: Arc::clone(&asked.name), answer });
     }
+}
+
+/// The answer to a question, if it is expected.
+pub fn answer(canned: &[Canned], asked: &Exchange) -> Option<Answer> {
+    position(canned, asked).and_then(|index| canned.get(index)).map(|found| found.answer.clone())
+}
+
+fn position(canned: &[Canned], asked: &Exchange) -> Option<usize> {
+    canned.iter().position(|canned| canned.fits(asked))
 }
 
 impl Canned {

@@ -1,6 +1,7 @@
 //! Questions: told from callbacks, and answered only after the gateway has been asked.
 
 use super::*;
+use crate::engine::verdict::Reply;
 
 /// A made-up gateway: JSON under an HMAC, a ping that is a form, and a confirmation that the
 /// gateway wants to hear from us elsewhere.
@@ -151,4 +152,35 @@ fn a_key_that_only_questions_need_is_another_only_where_one_is_asked() {
         found.contains("accepts a forgery of example `paid`: judged with another `key`"),
         "{found}"
     );
+}
+
+/// The bell's answers.
+fn replying(duplicate: &str) -> String {
+    format!(
+        "reply:\n  duplicate: {duplicate}\n  refused: {{ status: 410 }}\n  \
+         try_again: {{ status: 502, body: later }}\nevent:\n"
+    )
+}
+
+#[test]
+fn each_outcome_has_an_answer_of_its_own() {
+    let text = BELL.replace("event:\n", &replying("{ status: 208, body: known }"));
+    let rule =
+        compile("bell.yaml", &text).unwrap_or_else(|found| panic!("{}", found.render(&text)));
+    let bound = rule.bind(&rule.examples()[0].params).map_err(|errors| errors.len()).unwrap();
+    let replies = bound.replies();
+    let said = |reply: &Option<Arc<Reply>>| {
+        let reply = reply.as_deref().unwrap();
+        (reply.status, String::from_utf8(reply.body.clone()).unwrap())
+    };
+    assert_eq!(said(&replies.duplicate), (208, "known".to_owned()));
+    assert_eq!(said(&replies.refused), (410, String::new()));
+    assert_eq!(said(&replies.try_again), (502, "later".to_owned()));
+}
+
+#[test]
+fn a_repetition_is_answered_with_success_and_always_the_same() {
+    check("event:\n", &replying("{ status: 409 }"), "known already is answered by a 2xx status");
+    let made = replying("{ template: \"${payload.id}\" }");
+    check("event:\n", &made, "`template` has no place in `duplicate`, which is always the same");
 }

@@ -13,6 +13,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use tokio::time::timeout;
 
+use super::head::Bad;
 use super::record::{Limiter, Record};
 use super::refusal::Refusal;
 use super::wiring::{Wired, Wiring};
@@ -156,7 +157,7 @@ impl Ingress {
     ) -> Result<Success, Failure> {
         let route = route.ok_or(Refusal::NoRoute)?;
         let (head, body) = request.into_parts();
-        vet::head(&head, self.limits.body_bytes_max)?;
+        vet::headers(&head.headers, self.limits.body_bytes_max)?;
         if route.route.bound.is_err() && route.route.mode == Mode::Enforce {
             return Err(Refusal::NotReady.into());
         }
@@ -209,7 +210,11 @@ impl Ingress {
                         Success::Relayed(answer)
                     }
                     Handed::Delivered(_) => Success::Accepted(reply, "ok"),
-                    Handed::Duplicate(_) => Success::Accepted(reply, "duplicate"),
+                    Handed::Duplicate(_) => {
+                        let bound = route.route.bound.as_ref().ok();
+                        let own = bound.and_then(|bound| bound.replies().duplicate.clone());
+                        Success::Accepted(own.unwrap_or(reply), "duplicate")
+                    }
                     Handed::Kept => Success::Accepted(reply, "kept"),
                     Handed::Held => Success::Accepted(reply, "held"),
                 })
@@ -275,12 +280,13 @@ impl Service for Ingress {
         }
     }
 
-    fn bad_connection(&self, error: &hyper::Error) {
-        if error.is_parse_too_large() {
-            self.metrics.refused_before_route(Outcome::Rejected, Refusal::TooLarge.as_str());
-        } else if error.is_parse() {
-            self.metrics.refused_before_route(Outcome::Rejected, Refusal::BadHttp.as_str());
-        }
+    fn refuse(&self, peer: SocketAddr, bad: Bad) -> Response<Full<Bytes>> {
+        let mut record = Record::open(&self.metrics, &self.limiter, None, None, peer);
+        record.at = bad.as_str().into();
+        let refusal = bad.refusal();
+        let response = respond::refused(refusal, None);
+        record.close(respond::outcome(refusal), refusal.as_str(), response.status());
+        response
     }
 }
 

@@ -1,7 +1,9 @@
 //! Listeners: they accept, limit and drain connections. What a request comes to is decided by the
 //! [`Service`] that they are given; for callbacks that is [`Ingress`].
 
+pub mod head;
 mod ingress;
+mod linger;
 mod record;
 mod refusal;
 mod respond;
@@ -31,6 +33,7 @@ pub use respond::refusal;
 
 use crate::config::Limits;
 use crate::metrics::Metrics;
+use head::{Bad, Filtered, HeadLimits, Refused, is_mark};
 use stall::Stalling;
 
 /// What answers requests.
@@ -42,8 +45,10 @@ pub trait Service: Send + Sync + 'static {
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 
-    /// A connection ended because of what was sent on it, before there was a request.
-    fn bad_connection(&self, _error: &hyper::Error) {}
+    /// The answer to what was sent instead of a request that can be read in one way.
+    fn refuse(&self, _peer: SocketAddr, bad: Bad) -> Response<Full<Bytes>> {
+        respond::refused(bad.refusal(), None)
+    }
 }
 
 /// Where the daemon is in its life. Only ever moves forward.
@@ -119,9 +124,18 @@ impl Listening {
         // Answers are one small write each; a failure to say so costs time only.
         drop(stream.set_nodelay(true));
         let limits = &self.limits;
-        let io = TokioIo::new(Stalling::new(stream, limits.body_timeout));
-        let answer = service_fn(|request| async move {
-            Ok::<_, std::convert::Infallible>(service.answer(peer, request).await)
+        let head = HeadLimits { bytes_max: limits.header_bytes_max, lines_max: limits.headers_max };
+        let refused = Refused::default();
+        let stream = Stalling::new(stream, limits.body_timeout);
+        let io = TokioIo::new(Filtered::new(stream, head, Arc::clone(&refused)));
+        let answer = service_fn(|request: Request<Incoming>| {
+            let bad = refused.get().filter(|_| is_mark(request.uri().path()));
+            async move {
+                Ok::<_, std::convert::Infallible>(match bad {
+                    Some(&bad) => service.refuse(peer, bad),
+                    None => service.answer(peer, request).await,
+                })
+            }
         });
         let mut connection = pin!(
             http1::Builder::new()
@@ -146,8 +160,10 @@ impl Listening {
                 changed = phase.changed() => if changed.is_err() { return },
             }
         };
-        if let Err(error) = result {
-            service.bad_connection(&error);
+        if result.is_err_and(|error| error.is_parse()) {
+            // What hyper refuses, the filter has refused before it; a test and a fuzzer say so.
+            // Should that ever be wrong, it is counted; hyper has answered.
+            drop(service.refuse(peer, Bad::Target));
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Refusal {
     Busy,
     /// The disk under the store does not do as it is told.
     DiskError,
+    /// Request line and headers are longer, or more, than is allowed.
+    HeadTooLarge,
     /// The same callback, or an earlier one of its payment, is being handed over just now.
     InFlight,
     /// The rule says no.
@@ -47,6 +49,7 @@ impl Refusal {
             Self::BodyTimeout => "body_timeout",
             Self::Busy => "busy",
             Self::DiskError => "disk_error",
+            Self::HeadTooLarge => "head_too_large",
             Self::InFlight => "in_flight",
             Self::Judged(reason) => reason.as_str(),
             Self::NoRoute => "no_route",

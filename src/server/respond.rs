@@ -69,6 +69,7 @@ fn table(refusal: Refusal) -> (StatusCode, Ask, Outcome) {
         Refusal::NoRoute => (StatusCode::NOT_FOUND, GiveUp, Rejected),
         Refusal::BadHttp => (StatusCode::BAD_REQUEST, GoAway, Rejected),
         Refusal::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, GoAway, Rejected),
+        Refusal::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, GoAway, Rejected),
         Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, GoAway, Rejected),
         Refusal::UnsupportedEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, GoAway, Rejected),
         Refusal::NotReady => (StatusCode::SERVICE_UNAVAILABLE, TryAgain, Unavailable),
@@ -155,11 +156,12 @@ mod tests {
 
     use super::*;
 
-    const TRANSPORT: [(Refusal, u16); 14] = [
+    const TRANSPORT: [(Refusal, u16); 15] = [
         (Refusal::BadHttp, 400),
         (Refusal::BodyTimeout, 408),
         (Refusal::Busy, 503),
         (Refusal::DiskError, 503),
+        (Refusal::HeadTooLarge, 431),
         (Refusal::InFlight, 503),
         (Refusal::QueueFull, 503),
         (Refusal::NoRoute, 404),
@@ -248,6 +250,7 @@ mod tests {
         };
         let replies = ReplyPlans {
             accepted: ReplyPlan::Fixed(own("OK")),
+            duplicate: None,
             refused: Some(own("NO")),
             try_again: Some(own("LATER")),
         };

@@ -48,8 +48,9 @@ fn main() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = std::env::var_os("COUNTERSIGN_BENCH_FOLDER").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("durable"));
+    println!("milliseconds; p99 also in mean commits");
     println!(
-        "producers |   raw/s    p50    p99 |  store/s    p50    p99 | ratio | p99 in commits of"
+        "producers |    raw/s    p50    p99 commit        |  store/s    p50    p99 commit        | ratio"
     );
     // `cargo bench --bench durable -- 256`: only so many producers.
     let wanted: Option<u64> = std::env::args().skip(1).find_map(|word| word.parse().ok());

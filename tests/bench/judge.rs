@@ -1,12 +1,14 @@
-//! What judging costs beside the bare digest of the same bytes: `cargo bench --bench judge`. All in
-//! one run and in turns, so that a noisy machine disturbs each alike. Best and median of the turns;
-//! the ratio is that of the best.
+//! What judging costs beside the bare digest of the same bytes, and under each rule that is shipped:
+//! `cargo bench --bench judge`. All in one run and in turns, so that a noisy machine disturbs each
+//! alike. Best and median of the turns; the ratio is that of the best.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
     missing_docs,
     reason = "a benchmark prints, and stops where it cannot go on"
 )]
+
+mod shipped;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -57,6 +59,8 @@ fn main() {
         }
         println!("{:>5}x {:>5}x", tenths(judge, bare), tenths(canonical, bare));
     }
+    println!();
+    shipped::print(wanted.as_deref());
 }
 
 type Work = Box<dyn Fn()>;
@@ -69,7 +73,7 @@ struct Row {
 }
 
 /// Nanoseconds of one call, best and median.
-fn measure(work: &[Work; 3]) -> [(u128, u128); 3] {
+fn measure<const N: usize>(work: &[Work; N]) -> [(u128, u128); N] {
     let calls = work.each_ref().map(|work| {
         let started = Instant::now();
         let mut calls = 0_u32;
@@ -79,7 +83,7 @@ fn measure(work: &[Work; 3]) -> [(u128, u128); 3] {
         }
         calls
     });
-    let mut turns = [const { Vec::new() }; 3];
+    let mut turns = [const { Vec::new() }; N];
     for _ in 0..TURNS {
         for ((work, calls), turns) in work.iter().zip(calls).zip(&mut turns) {
             let started = Instant::now();

@@ -85,7 +85,6 @@ fn rule() -> String {
 fn config(address: SocketAddr, upstream: SocketAddr) -> String {
     let mut text = format!(
         "listen: [{{ address: \"{address}\" }}]\nadmin: {{ address: \"127.0.0.1:0\" }}\n\
-         log: {{ level: error }}\n\
          rules: [ledger.yaml]\nstore: {{ path: state }}\nlimits: {{ drain_timeout: 10s }}\n\
          upstreams:\n  shop: {{ url: \"http://{upstream}\", secret: \"file:upstream\", \
          timeout: 5s, retry: {{ first: 1s, longest: 2s }} }}\nroutes:\n"

@@ -159,8 +159,9 @@ async fn a_new_secret_keeps_the_connections() {
     let before = Arc::new(upstream(stub.target()));
     let outlet = Outlet::new(&before, None, &metrics);
     send(&outlet, &["evt_1"]).await.unwrap();
-    let after = Upstream { secret: Some(Secret::from("another one")), ..upstream(stub.target()) };
-    let outlet = Outlet::new(&Arc::new(after), Some(&outlet), &metrics);
+    let after =
+        Arc::new(Upstream { secret: Some(Secret::from("another one")), ..upstream(stub.target()) });
+    let outlet = Outlet::new(&after, Some(&outlet), &metrics);
     send(&outlet, &["evt_1"]).await.unwrap();
     let got = stub.got();
     assert_eq!((got[0].connection, got[1].connection), (0, 0));

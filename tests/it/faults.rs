@@ -37,6 +37,16 @@ fn undelivered(counts: &Counts, reason: &str) -> i64 {
     counts.whole(&ended(["smartexpay", "undelivered", reason, "smartexpay"]))
 }
 
+/// Readiness and the metric say so.
+async fn unready(daemon: &Daemon, why: &str) {
+    eventually("the metric says it", async || {
+        counts(daemon).await.whole("countersign_store_ready") == 0
+    })
+    .await;
+    let told = admin(daemon, "/readyz").await;
+    assert_eq!((told.status, told.body.contains(why)), (503, true), "{told:?}");
+}
+
 /// A file system of its own, of so many bytes.
 struct Disk<'a>(&'a Folder);
 
@@ -96,9 +106,7 @@ async fn a_full_disk_makes_gateways_come_again_and_heals_by_itself() {
     let now = counts(&daemon).await;
     let counted = undelivered(&now, "queue_full") + undelivered(&now, "disk_error");
     assert_eq!(counted, refused, "each by its reason");
-    assert_eq!(now.whole("countersign_store_ready"), 0);
-    let told = admin(&daemon, "/readyz").await;
-    assert_eq!((told.status, told.body.contains("full")), (503, true), "{told:?}");
+    unready(&daemon, "full").await;
     disk.remount("size=64m");
     eventually("it takes events again", async || {
         let took = say(&daemon, n).await == 200;
@@ -137,8 +145,7 @@ async fn a_disk_that_is_read_only_for_a_while_loses_nothing() {
         std::fs::rename(folder.at("state/store"), folder.at("state/away")).unwrap();
     }
     eventually("it asks to come again", async || say(&daemon, 1).await == 503).await;
-    assert_eq!(counts(&daemon).await.whole("countersign_store_ready"), 0);
-    assert_eq!(admin(&daemon, "/readyz").await.status, 503);
+    unready(&daemon, "disk_error").await;
     if remount.success() {
         disk.remount("rw");
     } else {
@@ -164,6 +171,7 @@ async fn injected(folder: &Folder, inject: &str) -> Daemon {
 async fn a_sync_that_fails_is_no_acknowledgement() {
     let address = free_address().await;
     let folder = folder(&text(address));
+    folder.write("state/README", "");
     // The first ones belong to the start.
     let daemon = injected(&folder, "fsync,fdatasync:error=EIO:when=40..60").await;
     let (mut acknowledged, mut refused) = (Vec::new(), 0);
@@ -189,6 +197,7 @@ async fn a_sync_that_fails_is_no_acknowledgement() {
 async fn a_slow_sync_is_waited_for() {
     let stub = Stub::start(&[OK]).await;
     let folder = folder(&text(stub.address));
+    folder.write("state/README", "");
     let daemon = injected(&folder, "fsync,fdatasync:delay_enter=30000").await;
     for n in 0..10 {
         assert_eq!(say(&daemon, n).await, 200);
@@ -202,6 +211,7 @@ async fn a_slow_sync_is_waited_for() {
 async fn a_damaged_file_is_set_aside_and_what_can_be_read_is_delivered() {
     let address = free_address().await;
     let folder = folder(&text(address));
+    folder.write("state/README", "");
     let mut daemon = Daemon::start(&folder).await;
     for n in 0..200 {
         assert_eq!(say(&daemon, n).await, 200);

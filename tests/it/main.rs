@@ -13,6 +13,7 @@
 )]
 
 mod accepted;
+mod alerts;
 mod bench_rules;
 mod cli;
 mod crash;
@@ -20,6 +21,8 @@ mod drain;
 mod edge_admin;
 mod edge_deliver;
 mod edge_drain;
+mod edge_exchange;
+mod edge_head;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
@@ -32,9 +35,15 @@ mod manual_reference;
 mod new;
 mod nginx;
 mod observe;
+mod operate_api;
+mod operate_cli;
+mod operate_rejudge;
+mod operate_sick;
 mod outage;
 mod prometheus;
 mod properties;
+mod properties_money;
+mod readme;
 mod rejects;
 mod reload;
 mod reload_storm;

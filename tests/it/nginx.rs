@@ -1,5 +1,7 @@
 //! A real nginx on both sides: sender → nginx → countersign → nginx, the legacy site.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -142,9 +144,12 @@ async fn a_legacy_site_that_reloads_costs_no_callback() {
         let told = line.say(&genuine("smartexpay", n).keep("/smartexpay/")).await.unwrap();
         assert_eq!(told.status, 200, "{n}: {told:?}");
     }
-    let mut orders: Vec<_> =
-        legacy.calls().iter().map(|call| signed(call)["order_id"].to_string()).collect();
-    orders.sort();
-    orders.dedup();
-    assert_eq!(orders.len(), 200, "each of them was taken");
+    // nginx writes a call down after it has answered it.
+    eventually("each of them was taken", async || {
+        let calls = legacy.calls();
+        let orders: BTreeSet<_> =
+            calls.iter().map(|call| signed(call)["order_id"].to_string()).collect();
+        orders.len() == 200
+    })
+    .await;
 }

@@ -1,6 +1,7 @@
 //! Properties of judging and compiling, tried on random and on mutated input. `PROPERTY_TIMES=20`
 //! tries each twenty times as often.
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
@@ -18,10 +19,10 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 /// Longer than this, and somebody could keep the daemon busy with one file or callback.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// So often in a usual run; the figures keep each property to a few seconds in a debug build.
-fn cases(usual: u32) -> ProptestConfig {
+pub fn cases(usual: u32) -> ProptestConfig {
     let times = std::env::var("PROPERTY_TIMES").ok().and_then(|times| times.parse().ok());
     ProptestConfig {
         cases: usual.saturating_mul(times.unwrap_or(1)),
@@ -47,8 +48,8 @@ impl std::fmt::Debug for Genuine {
 }
 
 /// Whether all that proves it are tags over single values, and nothing is said without one. What the
-/// properties below change and expect fits these; of the others (sets, tokens, answers of a gateway,
-/// credentials, batches) the breeder makes the forgeries whenever a rule is loaded.
+/// properties below change and expect fits these; `properties_money` holds for the others, too (sets,
+/// tokens, answers of a gateway, credentials, batches).
 fn is_plain(plan: &Plan) -> bool {
     let is_request =
         |expr: &Expr| matches!(expr.source, Ref::Field(_) | Ref::Header(_) | Ref::HeaderPart(..));
@@ -182,7 +183,7 @@ fn bytes_of<'r>(
 
 /// A request as it came over the wire, free to be broken.
 #[derive(Clone, Debug)]
-struct Sent {
+pub struct Sent {
     method: String,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
@@ -190,7 +191,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn of(request: &Request) -> Self {
+    pub fn of(request: &Request) -> Self {
         let wire = request.encode();
         Self {
             method: wire.method().to_owned(),
@@ -201,16 +202,19 @@ impl Sent {
     }
 
     fn judge(&self, bound: &Bound, now: UnixSeconds) -> Verdict {
+        self.with(None, |inbound| bound.judge(inbound, now, &[]))
+    }
+
+    /// Lends it to the engine, as sent by that peer.
+    pub fn with<T>(&self, remote_addr: Option<IpAddr>, judge: impl FnOnce(&Inbound<'_>) -> T) -> T {
         let headers: Vec<(&str, &[u8])> =
             self.headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
         let (method, target) = (&*self.method, &*self.target);
-        let inbound =
-            Inbound { method, target, headers: &headers, body: &self.body, remote_addr: None };
-        bound.judge(&inbound, now, &[])
+        judge(&Inbound { method, target, headers: &headers, body: &self.body, remote_addr })
     }
 
     /// Breaks one part of it.
-    fn change(&mut self, part: Index, change: &Change, other: &Self) {
+    pub fn change(&mut self, part: Index, change: &Change, other: &Self) {
         let header = change.from.index(self.headers.len().max(1));
         match (part.index(10), self.headers.get_mut(header)) {
             (0, _) => self.method = ascii(change.apply(self.method.as_bytes(), b"GET")),
@@ -236,7 +240,7 @@ fn ascii(bytes: Vec<u8>) -> String {
 
 /// One thing done to some bytes.
 #[derive(Clone, Debug)]
-struct Change {
+pub struct Change {
     kind: Kind,
     from: Index,
     to: Index,
@@ -254,7 +258,7 @@ enum Kind {
     Truncate,
 }
 
-fn any_change() -> impl Strategy<Value = Change> {
+pub fn any_change() -> impl Strategy<Value = Change> {
     use Kind::{Cut, Double, DoublePair, Insert, Overwrite, Splice, Truncate};
     let kind = select(&[Cut, Double, DoublePair, Insert, Overwrite, Splice, Truncate][..]);
     // What means something to one of the parsers, and what means nothing to any.
@@ -303,7 +307,7 @@ fn any_change() -> impl Strategy<Value = Change> {
 
 impl Change {
     /// The bytes after the change; `donor` is what a splice takes its end from.
-    fn apply(&self, bytes: &[u8], donor: &[u8]) -> Vec<u8> {
+    pub fn apply(&self, bytes: &[u8], donor: &[u8]) -> Vec<u8> {
         let (a, b) = (self.from.index(bytes.len() + 1), self.to.index(bytes.len() + 1));
         let (from, to) = (a.min(b), a.max(b));
         let (start, piece, end) = (&bytes[..from], &bytes[from..to], &bytes[to..]);

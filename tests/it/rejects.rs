@@ -182,7 +182,7 @@ async fn what_the_transport_refuses_is_counted_and_logged_like_the_rest() {
         (
             "with a second framing",
             stripe().with("transfer-encoding", "gzip, chunked").once("/stripe/"),
-            of_stripe,
+            ["none"; 2],
             "bad_http",
         ),
     ] {

@@ -130,7 +130,7 @@ def book(event, body):
     """Puts the event into the ledger, once, and says what became of it.
 
     The same notification has the same id, however often it comes. One payment may be told of by
-    several notifications that may each be booked: LiqPay says wait_compensation, then success.
+    several notifications that may each be booked: PayPal sends both an IPN and a webhook.
     """
     amount = event.get("amount", {})
     provider = PROVIDERS.get(event["gateway"], event["gateway"])

@@ -1,5 +1,7 @@
 //! Money as exact decimal text. No floats, no rounding: what does not fit is refused.
 
+mod sum;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -7,6 +9,8 @@ use std::collections::BTreeMap;
 use iso_currency::Currency;
 
 use crate::engine::event::Amount;
+
+pub use sum::Sums;
 
 /// Digits before the decimal point.
 pub const WHOLE_DIGITS_MAX: usize = 30;

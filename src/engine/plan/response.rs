@@ -37,6 +37,8 @@ pub enum QuestionAt {
 pub struct ReplyPlans {
     /// The events are safe: do not send this again.
     pub accepted: ReplyPlan,
+    /// The events were safe before: the gateway repeats itself. `None`: as accepted.
+    pub duplicate: Option<Arc<Reply>>,
     /// Refused. `None`: the status of the reason's class and the constant body.
     pub refused: Option<Arc<Reply>>,
     /// Not now: send it again. `None`: 503 with `Retry-After`.

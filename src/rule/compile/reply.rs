@@ -24,24 +24,34 @@ pub(super) fn replies(root: &Node, names: &mut Names<'_>) -> ReplyPlans {
         Some(node) => reply(node, 200, names),
         None => ReplyPlan::Fixed(Arc::new(empty())),
     };
-    let mut refusal = |key: &str, default: u16| {
+    let mut plain = |key: &str, default: u16| {
         let node = node(key)?;
         let found = fixed(node, default);
-        if (200..300).contains(&found.status) && found.body.is_empty() {
-            let message = "a 2xx status without a body would be taken for success";
-            names.problems.add(node.place, message);
+        let is_success = (200..300).contains(&found.status);
+        match key {
+            "duplicate" if !is_success => {
+                let message = "a callback that is known already is answered by a 2xx status";
+                names.problems.add(node.place, message);
+            }
+            "duplicate" => {}
+            _ if is_success && found.body.is_empty() => {
+                let message = "a 2xx status without a body would be taken for success";
+                names.problems.add(node.place, message);
+            }
+            _ => {}
         }
-        for key in ["template", "sign", "relayed"] {
-            if let Some(node) = node.get(key) {
-                let message = format!("`{key}` has no place in what is said to a refused sender");
+        for part in ["template", "sign", "relayed"] {
+            if let Some(node) = node.get(part) {
+                let message = format!("`{part}` has no place in `{key}`, which is always the same");
                 names.problems.add(node.place, message);
             }
         }
         Some(Arc::new(found))
     };
-    let refused = refusal("refused", 400);
-    let try_again = refusal("try_again", 503);
-    ReplyPlans { accepted, refused, try_again }
+    let duplicate = plain("duplicate", 200);
+    let refused = plain("refused", 400);
+    let try_again = plain("try_again", 503);
+    ReplyPlans { accepted, duplicate, refused, try_again }
 }
 
 /// An answer to a callback that was accepted, or to a question.

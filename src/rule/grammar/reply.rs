@@ -13,6 +13,11 @@ pub(super) static REPLIES: Shape = Shape {
     keys: &[
         Key::optional("accepted", Kind::Map(&REPLY), "The event is safe: do not send this again."),
         Key::optional(
+            "duplicate",
+            Kind::Map(&REPLY),
+            "All of it is known already: the gateway repeats itself. Default: as `accepted`.",
+        ),
+        Key::optional(
             "refused",
             Kind::Map(&REPLY),
             "Refused. Default: the status of the reason's class.",

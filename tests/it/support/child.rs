@@ -128,7 +128,7 @@ fn address(log: &Caught, message: &str) -> Option<SocketAddr> {
 pub(crate) struct Caught(Arc<Mutex<Vec<u8>>>);
 
 impl Caught {
-    fn from(pipe: impl Read + Send + 'static) -> Self {
+    pub(crate) fn from(pipe: impl Read + Send + 'static) -> Self {
         let all = Arc::new(Mutex::new(Vec::new()));
         let caught = Self(Arc::clone(&all));
         thread::spawn(move || {
