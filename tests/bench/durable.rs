@@ -48,34 +48,28 @@ fn main() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let folder = std::env::var_os("COUNTERSIGN_BENCH_FOLDER").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("durable"));
+    println!("milliseconds; p99 also in mean commits");
     println!(
-        "producers |   raw/s    p50    p99 |  store/s    p50    p99 | ratio | p99 in commits of"
+        "producers |    raw/s    p50    p99 commit        |  store/s    p50    p99 commit        | ratio"
     );
     // `cargo bench --bench durable -- 256`: only so many producers.
-    let wanted = std::env::args().skip(1).find_map(|word| word.parse::<u64>().ok());
+    let wanted: Option<u64> = std::env::args().skip(1).find_map(|word| word.parse().ok());
     for producers in [1, 32, 256].into_iter().filter(|n| wanted.is_none_or(|wanted| *n == wanted)) {
         let (mut raw, mut store) = (Measured::default(), Measured::default());
-        let (mut commits, mut seconds) = (0, 0.0);
         for _ in 0..TURNS {
             fresh(&folder);
             let file = Arc::new(Raw::open(&folder));
             raw.add(runtime.block_on(measure(producers, &file, Raw::put)));
+            raw.commits(file.commits.load(Ordering::Relaxed), file.nanos.load(Ordering::Relaxed));
             drop(file);
             fresh(&folder);
             let (kept, metrics) = open(&folder);
             store.add(runtime.block_on(measure(producers, &kept, keep)));
-            let (count, time, _) = metrics.synced();
-            (commits, seconds) = (commits + count, seconds + time);
+            let (count, seconds, _) = metrics.synced();
+            store.commits(count, (seconds * 1e9) as u64);
         }
-        let commit = seconds / commits as f64;
-        let [(raw_rate, raw_50, raw_99), (rate, p50, p99)] = [raw, store].map(Measured::figures);
-        println!(
-            "{producers:>9} | {raw_rate:>7.0} {raw_50:>6.2} {raw_99:>6.2} | {rate:>8.0} {p50:>6.2} \
-             {p99:>6.2} | {:>5.2} | {:.1} x {:.2} ms",
-            rate / raw_rate,
-            p99 / (commit * 1e3),
-            commit * 1e3,
-        );
+        let [(raw_rate, raw), (rate, store)] = [raw, store].map(Measured::figures);
+        println!("{producers:>9} | {raw} | {store} | {:>5.2}", rate / raw_rate);
     }
     fresh(&folder);
     let (store, _) = open(&folder);
@@ -107,11 +101,13 @@ async fn keep(store: Arc<Sqlite>, deposit: Deposit) {
     store.admit(vec![deposit], Intake::Queue, NOW).await.unwrap();
 }
 
-/// Rates and milliseconds.
+/// What producers saw of one of the two, over all turns.
 #[derive(Default)]
 struct Measured {
     nanos: Vec<u64>,
     time: Duration,
+    commits: u64,
+    commit_nanos: u64,
 }
 
 impl Measured {
@@ -120,10 +116,20 @@ impl Measured {
         self.time += other.time;
     }
 
-    fn figures(mut self) -> (f64, f64, f64) {
+    fn commits(&mut self, count: u64, nanos: u64) {
+        self.commits += count;
+        self.commit_nanos += nanos;
+    }
+
+    /// The rate, and a line.
+    fn figures(mut self) -> (f64, String) {
         self.nanos.sort_unstable();
         let at = |part: f64| self.nanos[(self.nanos.len() as f64 * part) as usize] as f64 / 1e6;
-        (self.nanos.len() as f64 / self.time.as_secs_f64(), at(0.5), at(0.99))
+        let (p50, p99) = (at(0.5), at(0.99));
+        let rate = self.nanos.len() as f64 / self.time.as_secs_f64();
+        let commit = self.commit_nanos as f64 / 1e6 / self.commits as f64;
+        let in_commits = p99 / commit;
+        (rate, format!("{rate:>8.0} {p50:>6.2} {p99:>6.2} {commit:>6.2} ({in_commits:>4.1})"))
     }
 }
 
@@ -153,7 +159,7 @@ where
     for task in tasks {
         nanos.extend(task.await.unwrap());
     }
-    Measured { nanos, time: begun.elapsed() }
+    Measured { nanos, time: begun.elapsed(), ..Measured::default() }
 }
 
 /// One that nobody has seen before.
@@ -234,14 +240,20 @@ async fn drain(store: &Arc<Sqlite>) -> f64 {
 }
 
 /// An append-only file: length, checksum, message.
-struct Raw(SyncSender<(Vec<u8>, oneshot::Sender<()>)>);
+struct Raw {
+    put: SyncSender<(Vec<u8>, oneshot::Sender<()>)>,
+    commits: Arc<AtomicU64>,
+    nanos: Arc<AtomicU64>,
+}
 
 impl Raw {
     fn open(folder: &Path) -> Self {
         let (put, taken) = sync_channel(4096);
         let file = File::options().create(true).append(true).open(folder.join("raw")).unwrap();
-        std::thread::spawn(move || append(file, &taken));
-        Self(put)
+        let raw = Self { put, commits: Arc::default(), nanos: Arc::default() };
+        let (commits, nanos) = (Arc::clone(&raw.commits), Arc::clone(&raw.nanos));
+        std::thread::spawn(move || append(file, &taken, &commits, &nanos));
+        raw
     }
 
     async fn put(raw: Arc<Self>, deposit: Deposit) {
@@ -253,22 +265,31 @@ impl Raw {
         record.extend_from_slice(deposit.id.as_bytes());
         record.extend_from_slice(body);
         let (reply, answer) = oneshot::channel();
-        raw.0.try_send((record, reply)).unwrap();
+        raw.put.try_send((record, reply)).unwrap();
         answer.await.unwrap();
     }
 }
 
-fn append(mut file: File, taken: &Receiver<(Vec<u8>, oneshot::Sender<()>)>) {
+fn append(
+    mut file: File,
+    taken: &Receiver<(Vec<u8>, oneshot::Sender<()>)>,
+    commits: &AtomicU64,
+    nanos: &AtomicU64,
+) {
     let mut text = Vec::new();
     while let Ok(first) = taken.recv() {
         text.clear();
         let mut replies = Vec::with_capacity(TOGETHER_MAX);
-        for (record, reply) in std::iter::once(first).chain(taken.try_iter()).take(TOGETHER_MAX) {
+        let rest = taken.try_iter().take(TOGETHER_MAX - 1);
+        let begun = Instant::now();
+        for (record, reply) in std::iter::once(first).chain(rest) {
             text.extend_from_slice(&record);
             replies.push(reply);
         }
         file.write_all(&text).unwrap();
         file.sync_data().unwrap();
+        commits.fetch_add(1, Ordering::Relaxed);
+        nanos.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
         for reply in replies {
             reply.send(()).unwrap();
         }

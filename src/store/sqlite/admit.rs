@@ -201,8 +201,10 @@ impl Ledger {
         if row.is_active() {
             self.queue.enter(row.seq, lanes);
         }
-        if state == State::Waiting {
-            self.place(&mut row, now);
+        // Whoever is behind nobody is first, and who is sent before it would be one of those.
+        if state == State::Waiting && !behind {
+            self.queue.schedule(row.upstream, now, row.seq);
+            row.due = Some(now);
         }
         row.insert(&self.conn, &facts)?;
         let mut insert = self.conn.prepare_cached("INSERT INTO message VALUES (?1, ?2)")?;

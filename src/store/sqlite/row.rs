@@ -123,8 +123,9 @@ impl Row {
         mut each: impl FnMut(Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         // As many single values as the partial index has, so that it is used.
-        let mut statement = conn
-            .prepare(select!("INDEXED BY entry_open WHERE state = ?1 AND state IN (0, 1, 2, 4)"))?;
+        let mut statement = conn.prepare(select!(
+            "INDEXED BY entry_open WHERE state = ?1 AND state <> 3 AND state <> 5"
+        ))?;
         for state in [State::Sending, State::Waiting, State::Held, State::Dead] {
             let mut rows = statement.query([state])?;
             while let Some(row) = rows.next()? {

@@ -44,7 +44,7 @@ CREATE TABLE entry (
     attempts INTEGER NOT NULL,
     why TEXT
 ) STRICT;
-CREATE INDEX entry_open ON entry (state) WHERE state IN (0, 1, 2, 4);
+CREATE INDEX entry_open ON entry (state) WHERE state <> 3 AND state <> 5;
 CREATE TABLE message (seq INTEGER PRIMARY KEY, message BLOB NOT NULL) STRICT;
 CREATE TABLE known (key INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (key, seq))
     STRICT, WITHOUT ROWID;
@@ -89,7 +89,7 @@ pub(super) fn writer(path: &Path, bytes_max: u64) -> Result<Connection, Fault> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     // The log is checkpointed by a thread of its own, off the way of commits.
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-    conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    conn.pragma_update(None, "journal_size_limit", 128 << 20)?;
     conn.pragma_update(None, "cache_size", -(32 << 10))?;
     conn.pragma_update(None, "cell_size_check", true)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
