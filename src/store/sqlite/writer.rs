@@ -123,6 +123,11 @@ impl Writer {
                 })
             }
         };
+        // Before anybody is answered: whoever asks then must be told of this.
+        if let Some(ledger) = &self.ledger {
+            let full = ledger.is_full().then_some(StoreError::Full);
+            self.shared.set_health(self.trouble.or(full));
+        }
         for job in refused {
             self.metrics.failed(StoreError::Full.as_str());
             job.answer(Err(StoreError::Full));
@@ -133,12 +138,10 @@ impl Writer {
             }
             job.answer(committed);
         }
-        if let Some(ledger) = &self.ledger {
-            let full = ledger.is_full().then_some(StoreError::Full);
-            self.shared.set_health(self.trouble.or(full));
-            if let Err(fault) = self.checkpoint.step(&ledger.conn) {
-                self.failed(&fault);
-            }
+        if let Some(ledger) = &self.ledger
+            && let Err(fault) = self.checkpoint.step(&ledger.conn)
+        {
+            self.failed(&fault);
         }
     }
 
