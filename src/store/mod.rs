@@ -99,15 +99,15 @@ pub trait Store: Send + Sync + 'static {
     /// Takes deposits of one callback, all or none, and says of each what has become of it.
     ///
     /// *Repetition.* Of all deposits with one id, and of all credits with one business key
-    /// ([`Keys::credit`]), in all daemons, one is delivered; the others are
+    /// ([`Keys::credit`](keys::Keys::credit)), in all daemons, one is delivered; the others are
     /// [`Admission::Duplicate`], or [`Admission::InFlight`] while the first is being sent. A shared
     /// backend needs a unique index for each of the two, and must look again after a conflict. A
-    /// deposit whose id is known with other content ([`Keys::content`]) is an *equivocation*: it is
+    /// deposit whose id is known with other content ([`Keys::content`](keys::Keys::content)) is an *equivocation*: it is
     /// held, whatever `intake` says, once for each content: the pair of id and content is what is
     /// unique. A repetition of a dead letter queues that again. A repetition
     /// of what an operator has dropped stays a duplicate.
     ///
-    /// *Order.* A deposit whose payment ([`Keys::order`], [`Keys::transaction`]) has an earlier entry
+    /// *Order.* A deposit whose payment ([`Keys::order`](keys::Keys::order), [`Keys::transaction`](keys::Keys::transaction)) has an earlier entry
     /// that is being sent or waits, other than those deposited together with it, is queued behind
     /// it. A shared backend must number entries of one payment in the order of their commits: an
     /// advisory lock per payment, or a locked row.
