@@ -128,7 +128,7 @@ pub struct Marks {
 pub struct Ticket {
     /// The entry's number: entries are numbered in the order in which they came.
     pub seq: i64,
-    /// How often the entry had been given out.
+    /// Which giving out it was: no two of one entry have the same.
     pub token: i64,
     /// What is remarkable about it.
     pub marks: Marks,
@@ -154,7 +154,8 @@ pub enum Settlement {
         /// Why: a word of a closed list.
         why: &'static str,
     },
-    /// As if it had never come: its gateway has been told so.
+    /// As if it had never come: its gateway has been told so. Only of what came from
+    /// [`Admission::Send`]: of an entry that was promised it does nothing.
     Forget,
 }
 
@@ -178,7 +179,8 @@ pub struct Parcel {
 pub struct Claimed {
     /// In the order in which they came.
     pub parcels: Vec<Parcel>,
-    /// When the next entry for this upstream is due, if one is waiting that is not due yet.
+    /// When there may be more for this upstream: when the next entry is due, or, if none was given
+    /// out, a lease ends.
     pub next_due: Option<UnixSeconds>,
 }
 
@@ -296,7 +298,9 @@ pub enum Page {
 /// What an operator does to an entry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Order {
-    /// Sends it soon: what waits at once, what was held or is dead anew.
+    /// Sends it soon: what waits for its time at once, what was held or is dead anew, in its old
+    /// place and with its attempts forgotten. Not what waits for another, nor what would bring money
+    /// that another entry brings or has brought.
     Retry,
     /// Throws it away, and says why. Not what has been delivered.
     Drop {

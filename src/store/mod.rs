@@ -104,16 +104,25 @@ pub trait Store: Send + Sync + 'static {
     /// backend needs a unique index for each of the two, and must look again after a conflict. A
     /// deposit whose id is known with other content ([`Keys::content`](keys::Keys::content)) is an *equivocation*: it is
     /// held, whatever `intake` says, once for each content: the pair of id and content is what is
-    /// unique. A repetition of a dead letter queues that again. A repetition
-    /// of what an operator has dropped stays a duplicate.
+    /// unique. It never stands for a credit, unless an operator has let it go. A repetition of a dead
+    /// letter queues that again, whatever `intake` says, in its old place, unless it is an
+    /// equivocation. A repetition of what an operator has dropped stays a duplicate. A repetition
+    /// within one call shares the fate of the first: it is a duplicate at once.
     ///
+<<<<<<< HEAD
     /// *Order.* A deposit whose payment ([`Keys::order`](keys::Keys::order), [`Keys::transaction`](keys::Keys::transaction)) has an earlier entry
     /// that is being sent or waits, other than those deposited together with it, is queued behind
     /// it. A shared backend must number entries of one payment in the order of their commits: an
+=======
+    /// *Order.* A deposit whose payment ([`Keys::order`](keys::Keys::order), [`Keys::transaction`](keys::Keys::transaction)) has an earlier entry
+    /// that waits, or is being sent and was not deposited together with it, is queued behind it. What
+    /// was revived goes before what came later, but for what is being sent already. A shared backend must number entries of one payment in the order of their commits: an
+>>>>>>> store
     /// advisory lock per payment, or a locked row.
     ///
     /// *Standing.* A deposit is *regressive* if [`keys::is_regressive`] says so of the earlier
-    /// entries of its payment, dropped ones and equivocations not counted. It is marked, and held
+    /// entries of its payment (the latest few hundred will do), dropped ones and equivocations not
+    /// counted. It is marked, and held
     /// where [`Deposit::hold_regressive`] says so.
     ///
     /// *Durability.* Of what is [`Admission::Queued`] or [`Admission::Held`], and of what a
@@ -141,7 +150,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Says what came of sending an entry; `false`: the ticket is void and nothing was done.
     /// [`Settlement::Wait`] is durable when the answer is there if the ticket came from
-    /// [`Admission::Send`]; the others need not be. Makes due what waited for the entry alone.
+    /// [`Admission::Send`]; the others need not be. Makes due what waited for the entry alone. An
+    /// entry that must wait for another when it is settled forgets its time: it is due as soon as
+    /// that is gone.
     fn settle(&self, ticket: Ticket, settlement: Settlement, now: UnixSeconds) -> Answer<'_, bool>;
 
     /// Entries that fit, at most [`ROWS_MAX`]. Needs not see what is being written.
@@ -168,6 +179,7 @@ pub trait Store: Send + Sync + 'static {
     /// What operators did, the latest first, at most [`ROWS_MAX`].
     fn acts(&self, max: usize) -> Answer<'_, Vec<Act>>;
 
-    /// Whether deposits can be taken now; if not, why. Never waits for the disk.
+    /// Whether deposits can be taken now; if not, why. A store that is full still takes what is sent
+    /// at once and need not wait. Never waits for the disk.
     fn health(&self) -> Result<(), StoreError>;
 }

@@ -322,3 +322,21 @@ async fn what_is_rejected_is_captured_and_what_is_forged_is_not_kept() {
     );
     assert_eq!(entries(&running).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_clock_that_jumps_delays_nothing_and_kills_nothing() {
+    for jump in [-2 * 3600, 400 * 24 * 3600] {
+        let address = free_address().await;
+        let (_folder, running) = kept(address, ", delivery: durable").await;
+        assert_eq!(say(&running, &genuine("stripe", 1)).await, 200);
+        set_clock(NOW + jump);
+        // It fails while the clock is wrong, too.
+        let failed = "countersign_deliveries_total{outcome=\"failed\",upstream=\"smarty\"}";
+        let before = Counts::of(&running).whole(failed);
+        eventually("it is tried", async || Counts::of(&running).whole(failed) > before).await;
+        let stub = Stub::at(address, &[OK]).await;
+        arrives(&stub, 1).await;
+        eventually("it is settled", async || states(&running).await == [State::Delivered]).await;
+        set_clock(NOW);
+    }
+}

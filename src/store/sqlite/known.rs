@@ -10,8 +10,8 @@ use rusqlite::Connection;
 use super::fault::Fault;
 use super::undo::Undoable;
 
-/// Keys in memory before the oldest are put into the table: some ten megabytes.
-const GATHERED: usize = 1 << 18;
+/// Keys in memory before the oldest are put into the table: some five megabytes.
+const GATHERED: usize = 1 << 17;
 
 #[derive(Default)]
 pub(super) struct Known {
@@ -36,8 +36,10 @@ struct Round {
 impl Known {
     /// At most `max` entries with this key, the newest first, and others that share it by chance.
     pub(super) fn find(&self, conn: &Connection, key: i64, max: usize) -> Result<Vec<i64>, Fault> {
-        let gathered = self.gathered.range((key, i64::MIN)..=(key, i64::MAX)).rev();
-        let mut found: Vec<i64> = gathered.map(|(&(_, seq), ())| seq).take(max).collect();
+        // One search; with two bounds it would be two.
+        let gathered = self.gathered.range(..=(key, i64::MAX)).rev().map(|(found, ())| *found);
+        let gathered = gathered.take_while(|(found, _)| *found == key).take(max);
+        let mut found: Vec<i64> = gathered.map(|(_, seq)| seq).collect();
         let mut statement =
             conn.prepare_cached("SELECT seq FROM known WHERE key = ?1 ORDER BY seq DESC")?;
         let mut rows = statement.query([key])?;

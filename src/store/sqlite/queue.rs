@@ -75,7 +75,8 @@ impl Queue {
     }
 
     fn lane(&self, lane: i64) -> impl Iterator<Item = i64> {
-        self.lanes.range((lane, i64::MIN)..=(lane, i64::MAX)).map(|(&(_, seq), ())| seq)
+        let from = self.lanes.range((lane, i64::MIN)..).map(|(found, ())| *found);
+        from.take_while(move |(found, _)| *found == lane).map(|(_, seq)| seq)
     }
 
     pub(super) fn schedule(&mut self, upstream: i64, due: UnixSeconds, seq: i64) {

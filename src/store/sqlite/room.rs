@@ -19,15 +19,20 @@ pub(super) struct Room {
 
 impl Room {
     pub(super) fn new(conn: &Connection, waiting_max: u64) -> Result<Self, Fault> {
-        Ok(Self { waiting_max, left: measure(conn)? })
+        Ok(Self { waiting_max, left: left(conn)? })
+    }
+
+    /// Looks anew: what has been delivered meanwhile has made room.
+    pub(super) fn measure(&mut self, conn: &Connection) -> Result<(), Fault> {
+        self.left = left(conn)?;
+        Ok(())
     }
 
     /// Takes room for a message, if there is some.
     pub(super) fn take(&mut self, conn: &Connection, message: usize) -> Result<bool, Fault> {
         let wanted = ENTRY_BYTES.saturating_add(i64::try_from(message).unwrap_or(i64::MAX));
         if self.left < wanted {
-            // What has been delivered meanwhile has made room.
-            self.left = measure(conn)?;
+            self.measure(conn)?;
         }
         let fits = self.left >= wanted;
         if fits {
@@ -42,7 +47,7 @@ impl Room {
     }
 }
 
-fn measure(conn: &Connection) -> Result<i64, Fault> {
+fn left(conn: &Connection) -> Result<i64, Fault> {
     let pragma = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (used, free) = (pragma("page_count")?, pragma("freelist_count")?);
     let (most, page) = (pragma("max_page_count")?, pragma("page_size")?);

@@ -123,11 +123,7 @@ impl Writer {
                 })
             }
         };
-        // Before anybody is answered: whoever asks then must be told of this.
-        if let Some(ledger) = &self.ledger {
-            let full = ledger.is_full().then_some(StoreError::Full);
-            self.shared.set_health(self.trouble.or(full));
-        }
+        self.tell();
         for job in refused {
             self.metrics.failed(StoreError::Full.as_str());
             job.answer(Err(StoreError::Full));
@@ -145,10 +141,16 @@ impl Writer {
         }
     }
 
+    /// Says how it is; before anybody is answered, so that nobody finds it otherwise.
+    fn tell(&self) {
+        let full = self.ledger.as_ref().is_some_and(Ledger::is_full).then_some(StoreError::Full);
+        self.shared.set_health(self.trouble.or(full));
+    }
+
     /// Once in a while: is all well, or well again?
     fn look(&mut self) {
         self.looked = Instant::now();
-        let found = match &self.ledger {
+        let found = match &mut self.ledger {
             None => self.reopen(),
             Some(ledger) if self.trouble == Some(StoreError::Full) => {
                 // Where nobody knows, the next deposit will tell.
@@ -157,17 +159,20 @@ impl Writer {
                     _ => probe(ledger, &mut self.syncs),
                 }
             }
-            Some(_) => match self.shared.take_fault() {
+            Some(ledger) => match self.shared.take_fault() {
                 Some(fault) => Err(fault),
-                None => self.shared.is_in_place(&self.path),
+                None => {
+                    let measured = ledger.room.measure(&ledger.conn);
+                    measured.and_then(|()| self.shared.is_in_place(&self.path))
+                }
             },
         };
         match found {
             Ok(()) => {
                 if let Some(trouble) = self.trouble.take() {
                     tracing::info!(was = trouble.as_str(), "the store is well again");
-                    self.shared.set_health(None);
                 }
+                self.tell();
             }
             Err(fault) => self.failed(&fault),
         }
