@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::config::{Mode, Retry, Target};
 use countersign::deliver::{Accepted, Clocks, Handed, Outbox, Outlet};
-use countersign::engine::event::{Amount, Event, Status};
+use countersign::engine::event::{Event, Status};
 use countersign::engine::inbound::{Inbound, UnixSeconds};
 use countersign::live::{Route, Upstream};
 use countersign::metrics::Metrics;
@@ -19,6 +19,7 @@ use countersign::store::{Filter, Order, Page, State};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::gateways::hex;
+use crate::support::outbox::paid;
 use crate::support::shop::Folder;
 use crate::support::*;
 
@@ -29,24 +30,11 @@ fn event(n: usize, payment: usize, status: Status) -> Event {
     Event {
         // As the engine makes them: spread evenly.
         id: format!("evt_{}", &hex(Sha256::digest(n.to_be_bytes()))[..40]),
-        gateway: "acme".into(),
-        account: None,
-        event_id: None,
-        raw_type: None,
         status,
         credit: status == Status::Succeeded,
-        test: Some(false),
         order_id: Some(format!("order-{payment}")),
         transaction_id: Some(format!("t-{payment}")),
-        amount: Some(Amount { value: "0.10".into(), currency: "EUR".into() }),
-        refunded_amount: None,
-        settlement_amount: None,
-        fee: None,
-        occurred_at: None,
-        proofs: vec![],
-        rule: "sha256:0".into(),
-        unsigned: vec![],
-        raw: "{}".into(),
+        ..paid("")
     }
 }
 
