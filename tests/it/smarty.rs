@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::asked::{Asked, Question};
 use crate::support::cases::{Case, named};
-use crate::support::counts::{Counts, ended};
+use crate::support::counts::Counts;
 use crate::support::shop::*;
 use crate::support::site::*;
 use crate::support::wire::{Callback, FORM};
