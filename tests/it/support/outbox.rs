@@ -28,7 +28,7 @@ pub(crate) trait Backend {
     fn open(&self, now: UnixSeconds) -> Arc<dyn Store>;
 }
 
-/// An SQLite file in a folder of its own.
+/// A file in a folder of its own.
 pub(crate) struct Files {
     pub(crate) folder: Folder,
     pub(crate) waiting_max: u64,
