@@ -1,8 +1,8 @@
 //! The outbox in a file of its own: `SQLite`, one writer, commits that many share.
 //!
-//! Read in this order: [`schema`] the tables; [`row`] an entry; [`queue`] who may be sent; [`ledger`]
-//! both of them together, with [`admit`] and [`settle`] for what can be asked of it; [`writer`] the
-//! thread that does it in transactions and looks after faults; [`salvage`] what becomes of a file that
+//! Read in this order: `schema` the tables; `row` an entry; `queue` who may be sent; `ledger`
+//! both of them together, with `admit` and `settle` for what can be asked of it; `writer` the
+//! thread that does it in transactions and looks after faults; `salvage` what becomes of a file that
 //! is damaged.
 //!
 //! One daemon has the file; a lock beside it says so. What is leased is therefore known to this
