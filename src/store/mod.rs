@@ -101,25 +101,25 @@ pub trait Store: Send + Sync + 'static {
     /// Takes deposits of one callback, all or none, and says of each what has become of it.
     ///
     /// *Repetition.* Of all deposits with one id, and of all credits with one business key
-    /// ([`Keys::credit`]), in all daemons, one is delivered; the others are
+    /// ([`keys::Keys::credit`]), in all daemons, one is delivered; the others are
     /// [`Admission::Duplicate`], or [`Admission::InFlight`] while the first is being sent. A shared
     /// backend needs a unique index for each of the two, and must look again after a conflict. A
-    /// deposit whose id is known with other content ([`Keys::content`]) is an *equivocation*: it is
-    /// held, whatever `intake` says, once for each content: the pair of id and content is what is
-    /// unique. It never stands for a credit, unless an operator has let it go. A repetition of a dead
-    /// letter queues that again, whatever `intake` says, in its old place, unless it is an
-    /// equivocation. A repetition of what an operator has dropped stays a duplicate. A repetition
-    /// within one call shares the fate of the first: it is a duplicate at once.
+    /// deposit whose id is known with other content ([`keys::Keys::content`]) is an *equivocation*:
+    /// it is held, whatever `intake` says, once for each content: the pair of id and content is
+    /// what is unique. It never stands for a credit, unless an operator has let it go. A repetition
+    /// of a dead letter queues that again, whatever `intake` says, in its old place, unless it is
+    /// an equivocation. A repetition of what an operator has dropped stays a duplicate. A
+    /// repetition within one call shares the fate of the first: it is a duplicate at once.
     ///
-    /// *Order.* A deposit whose payment ([`Keys::order`], [`Keys::transaction`]) has an earlier entry
-    /// that waits, or is being sent and was not deposited together with it, is queued behind it. What
-    /// was revived goes before what came later, but for what is being sent already. A shared backend must number entries of one payment in the order of their commits: an
+    /// *Order.* A deposit whose payment ([`keys::Keys::order`], [`keys::Keys::transaction`]) has an
+    /// earlier entry that waits, or is being sent and was not deposited together with it, is queued
+    /// behind it. What was revived goes before what came later, but for what is being sent already.
+    /// A shared backend must number entries of one payment in the order of their commits: an
     /// advisory lock per payment, or a locked row.
     ///
     /// *Standing.* A deposit is *regressive* if [`keys::is_regressive`] says so of the earlier
     /// entries of its payment (the latest few hundred will do), dropped ones and equivocations not
-    /// counted. It is marked, and held
-    /// where [`Deposit::hold_regressive`] says so.
+    /// counted. It is marked, and held where [`Deposit::hold_regressive`] says so.
     ///
     /// *Durability.* Of what is [`Admission::Queued`] or [`Admission::Held`], and of what a
     /// [`Admission::Duplicate`] repeats unless that was delivered, it is on disk and synced (on as

@@ -159,13 +159,12 @@ impl Writer {
                     _ => probe(ledger, &mut self.syncs),
                 }
             }
-            Some(ledger) => match self.shared.take_fault() {
-                Some(fault) => Err(fault),
-                None => {
-                    let measured = ledger.room.measure(&ledger.conn);
-                    measured.and_then(|()| self.shared.is_in_place(&self.path))
-                }
-            },
+            Some(ledger) => {
+                let reported = self.shared.take_fault().map_or(Ok(()), Err);
+                reported
+                    .and_then(|()| ledger.room.measure(&ledger.conn))
+                    .and_then(|()| self.shared.is_in_place(&self.path))
+            }
         };
         match found {
             Ok(()) => {
