@@ -19,13 +19,6 @@ fn to(stub: &Stub, path: &str) -> String {
     config(&upstream, &routes.collect::<Vec<_>>()).replace("timeout: 500ms", "timeout: 10s")
 }
 
-/// Resident memory of a process in KiB.
-fn resident(id: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 /// Everything went to one of the two places; how much to each.
 fn count(stub: &Stub, counts: &mut [usize; 2]) {
     for got in stub.take() {

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 
+/// Room for changes that is kept from one transaction to the next.
+const KEPT: usize = 1 << 14;
+
 /// Changes are final with [`Undoable::keep`]; until then [`Undoable::undo`] takes them back.
 pub(super) struct Undoable<K, V> {
     map: BTreeMap<K, V>,
@@ -53,6 +56,8 @@ impl<K: Ord + Clone, V: Clone> Undoable<K, V> {
 
     pub(super) fn keep(&mut self) {
         self.before.clear();
+        // A transaction has some hundred changes; the first load of a file has millions.
+        self.before.shrink_to(KEPT);
     }
 
     pub(super) fn undo(&mut self) {

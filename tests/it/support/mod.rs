@@ -44,6 +44,13 @@ const LATE: Duration = Duration::from_millis(50);
 /// When it is, as far as the daemon knows.
 pub(crate) const NOW: UnixSeconds = 1_700_000_000;
 
+/// Resident memory of a process in KiB.
+pub(crate) fn resident(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 /// Asks again and again until the answer is yes.
 pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
