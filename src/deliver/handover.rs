@@ -1,6 +1,8 @@
 //! What becomes of an accepted callback while its gateway waits: sent, kept, or known already.
 
 use crate::config::Delivery;
+use std::sync::Arc;
+
 use crate::deliver::deposit::{Accepted, Sendable};
 use crate::deliver::outbox::patience;
 use crate::deliver::{Answer, DeliverError, Outbox, Outlet};
@@ -9,6 +11,9 @@ use crate::metrics::Handling;
 use crate::store::{
     Admission, Deposit, Duplicate, Form, Intake, Marks, Message, Settlement, StoreError, Ticket,
 };
+
+/// Messages of one callback that a lease is long enough for.
+const LEASES_MAX: i64 = 8;
 
 /// How it ended well: the gateway may be told so.
 #[derive(Debug)]
@@ -70,8 +75,8 @@ impl Outbox {
     /// Hands over what was accepted, as its route delivers. `relayed`: the gateway waits for what
     /// the upstream says.
     pub async fn hand_over(
-        &self,
-        outlet: &Outlet,
+        self: &Arc<Self>,
+        outlet: &Arc<Outlet>,
         accepted: Accepted<'_>,
         relayed: bool,
         now: UnixSeconds,
@@ -90,7 +95,12 @@ impl Outbox {
             Delivery::Spill => keepable,
             Delivery::Direct => false,
         };
-        self.direct(&Direct { outlet, or_queue, relayed }, deposits, now).await
+        let (outbox, outlet) = (Arc::clone(self), Arc::clone(outlet));
+        let way = Direct { outlet, or_queue, relayed };
+        // A task of its own: a gateway that goes away meanwhile leaves nothing half done.
+        let sent = tokio::spawn(async move { outbox.direct(&way, deposits, now).await });
+        // A panic: the lease brings the entry back.
+        sent.await.unwrap_or(Err(HandoverError::InFlight))
     }
 
     /// On disk first.
@@ -120,15 +130,16 @@ impl Outbox {
     /// To the upstream, and on disk only where it fails.
     async fn direct(
         &self,
-        way: &Direct<'_>,
+        way: &Direct,
         deposits: Vec<Deposit>,
         now: UnixSeconds,
     ) -> Result<Handed, HandoverError> {
-        let Direct { outlet, or_queue, relayed } = *way;
+        let Direct { ref outlet, or_queue, relayed } = *way;
         let begun = self.now();
-        // They go one after the other.
-        let lease =
-            patience(outlet).saturating_mul(i64::try_from(deposits.len()).unwrap_or(i64::MAX));
+        // They go one after the other. Of a long batch the last may be given out to others meanwhile:
+        // better twice under one key than nobody's for hours, should this daemon die.
+        let count = i64::try_from(deposits.len()).unwrap_or(i64::MAX);
+        let lease = patience(outlet).saturating_mul(count.min(LEASES_MAX));
         let intake = Intake::Send { or_queue, lease_until: begun.saturating_add(lease) };
         let admissions = self.store.admit(deposits.clone(), intake, begun).await?;
         let mut tally = Tally::default();
@@ -240,8 +251,8 @@ impl Outbox {
 }
 
 /// How messages go while the gateway waits.
-struct Direct<'a> {
-    outlet: &'a Outlet,
+struct Direct {
+    outlet: Arc<Outlet>,
     or_queue: bool,
     relayed: bool,
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use countersign::app::Running;
 use countersign::store::{Entry, Filter, Order, Page, State, captures};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::support::counts::Counts;
 use crate::support::gateways::{STRIPE_SECRET, forged, genuine, stripe_signed};
@@ -338,5 +339,22 @@ async fn a_clock_that_jumps_delays_nothing_and_kills_nothing() {
         arrives(&stub, 1).await;
         eventually("it is settled", async || states(&running).await == [State::Delivered]).await;
         set_clock(NOW);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_goes_away_before_it_is_answered_leaves_nothing_half_done() {
+    for more in ["", ", delivery: direct"] {
+        let stub =
+            Stub::start(&[Act::SayLate("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]).await;
+        let (_folder, running) = kept(stub.address, more).await;
+        let mut stream = tokio::net::TcpStream::connect(running.addresses[0]).await.unwrap();
+        stream.write_all(&genuine("stripe", 1).once("/stripe/")).await.unwrap();
+        arrives(&stub, 1).await;
+        drop(stream);
+        eventually("it is settled", async || states(&running).await == [State::Delivered]).await;
+        assert_eq!(say(&running, &genuine("stripe", 1)).await, 200);
+        assert_eq!(ended(&running, "accepted", "duplicate"), 1);
+        assert_eq!(stub.got().len(), 1, "{more}");
     }
 }
