@@ -5,36 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign::config::{Forward, Mode, Target};
 use countersign::deliver::{self, Accepted, DeliverError, HandoverError, Outlet, Signer};
-use countersign::engine::event::{Event, Status};
+use countersign::engine::event::Event;
 use countersign::engine::inbound::Inbound;
 use countersign::engine::secret::Secret;
 use countersign::live::Upstream;
 use countersign::metrics::Metrics;
 
+use crate::support::outbox::paid;
 use crate::support::*;
 
 fn event(id: &str) -> Event {
-    Event {
-        id: id.into(),
-        gateway: "acme".into(),
-        account: None,
-        event_id: None,
-        raw_type: None,
-        status: Status::Succeeded,
-        credit: true,
-        test: Some(false),
-        order_id: Some("order-1".into()),
-        transaction_id: None,
-        amount: None,
-        refunded_amount: None,
-        settlement_amount: None,
-        fee: None,
-        occurred_at: None,
-        proofs: vec![],
-        rule: "sha256:0".into(),
-        unsigned: vec![],
-        raw: "{}".into(),
-    }
+    Event { id: id.into(), ..paid(id) }
 }
 
 fn outlet(upstream: Upstream) -> Outlet {
