@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -23,7 +22,7 @@ use tokio::time::timeout;
 use crate::deliver::read;
 use crate::live::Live;
 use crate::metrics::{self, Metrics};
-use crate::server::{Phase, Service};
+use crate::server::{Body, Caller, Phase, Service};
 use api::{Answer, Api, Asked, BODY_BYTES_MAX, Gate, no_body, no_store};
 
 /// Answers operators and their tools.
@@ -57,10 +56,10 @@ impl Admin {
         Self { live, metrics, phase, api, gate: Gate::default() }
     }
 
-    fn metrics(&self) -> Response<Full<Bytes>> {
+    fn metrics(&self) -> Response<Body> {
         match self.metrics.text() {
             Ok(text) => {
-                let mut response = Response::new(Full::from(text));
+                let mut response = Response::new(Body::from(Bytes::from(text)));
                 let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
                 response.headers_mut().insert(CONTENT_TYPE, content_type);
                 response
@@ -72,7 +71,7 @@ impl Admin {
         }
     }
 
-    fn ready(&self) -> Response<Full<Bytes>> {
+    fn ready(&self) -> Response<Body> {
         if *self.phase.borrow() != Phase::Serving {
             return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
         }
@@ -122,14 +121,14 @@ impl Admin {
 }
 
 impl Service for Admin {
-    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Response<Body> {
         let answer = match request.uri().path() {
             "/metrics" => Self::metrics,
             "/readyz" => Self::ready,
             "/livez" => |_: &Self| text(StatusCode::OK, "alive\n"),
             "/openapi.json" => |_: &Self| json(StatusCode::OK, OPENAPI),
             path if path.starts_with("/v1/") => {
-                let Answer { status, body } = self.operate(peer, request).await;
+                let Answer { status, body } = self.operate(caller.peer, request).await;
                 let mut response = json(status, body.to_string());
                 if status == StatusCode::METHOD_NOT_ALLOWED {
                     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
@@ -147,16 +146,16 @@ impl Service for Admin {
     }
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     response(status, TEXT, body.into())
 }
 
-fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     response(status, JSON, body.into())
 }
 
-fn response(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn response(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);

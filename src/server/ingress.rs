@@ -1,13 +1,11 @@
 //! One request, one straight line: snapshot, route, head, body, verdict (perhaps with a question to
 //! the gateway), delivery, reply.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
@@ -17,7 +15,7 @@ use super::head::Bad;
 use super::record::{Limiter, Record};
 use super::refusal::Refusal;
 use super::wiring::{Wired, Wiring};
-use super::{Service, respond, vet};
+use super::{Body, Caller, Service, respond, vet};
 use crate::config::{Forward, Limits, Mode};
 use crate::deliver::{
     self, Answer, DeliverError, Handed, HandoverError, Original, Outbox, Outlet, read,
@@ -243,11 +241,11 @@ impl Ingress {
 }
 
 impl Service for Ingress {
-    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Response<Body> {
         let wiring = self.wiring();
         let route = wiring.route(request.uri().path());
         let captures = self.keeping.captures.as_deref();
-        let mut record = Record::open(&self.metrics, &self.limiter, captures, route, peer);
+        let mut record = Record::open(&self.metrics, &self.limiter, captures, route, caller.peer);
         match self.receive(route, &wiring.exchanger, request, &mut record).await {
             Ok(Success::Accepted(reply, how)) => {
                 let response = respond::reply(&reply);
@@ -280,8 +278,8 @@ impl Service for Ingress {
         }
     }
 
-    fn refuse(&self, peer: SocketAddr, bad: Bad) -> Response<Full<Bytes>> {
-        let mut record = Record::open(&self.metrics, &self.limiter, None, None, peer);
+    fn refuse(&self, caller: &Caller, bad: Bad) -> Response<Body> {
+        let mut record = Record::open(&self.metrics, &self.limiter, None, None, caller.peer);
         record.at = bad.as_str().into();
         let refusal = bad.refusal();
         let response = respond::refused(refusal, None);

@@ -1,6 +1,9 @@
 //! Listeners: they accept, limit and drain connections. What a request comes to is decided by the
 //! [`Service`] that they are given; for callbacks that is [`Ingress`].
 
+mod body;
+mod caller;
+mod connection;
 pub mod head;
 mod ingress;
 mod linger;
@@ -12,41 +15,35 @@ mod vet;
 mod wiring;
 
 use std::future::Future;
-use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+pub use body::{Body, BodyError};
+pub use caller::Caller;
 pub use ingress::{Ingress, Keeping};
 pub use refusal::Refusal;
 pub use respond::refusal;
 
 use crate::config::Limits;
 use crate::metrics::Metrics;
-use head::{Bad, Filtered, HeadLimits, Refused, is_mark};
-use stall::Stalling;
+use head::Bad;
 
 /// What answers requests.
 pub trait Service: Send + Sync + 'static {
     /// Always an answer: what goes wrong is one too.
     fn answer(
         &self,
-        peer: SocketAddr,
+        caller: &Caller,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    ) -> impl Future<Output = Response<Body>> + Send;
 
     /// The answer to what was sent instead of a request that can be read in one way.
-    fn refuse(&self, _peer: SocketAddr, bad: Bad) -> Response<Full<Bytes>> {
+    fn refuse(&self, _caller: &Caller, bad: Bad) -> Response<Body> {
         respond::refused(bad.refusal(), None)
     }
 }
@@ -69,9 +66,6 @@ pub struct Listening {
     metrics: Arc<Metrics>,
     phase: watch::Receiver<Phase>,
 }
-
-/// Room that hyper's parser needs at least.
-const BUFFER_BYTES_MIN: usize = 8 * 1024;
 
 /// How long to wait when the system has no descriptor for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -107,7 +101,7 @@ impl Listening {
             let (listening, service) = (Arc::clone(&self), Arc::clone(&service));
             tokio::spawn(async move {
                 let _open = listening.metrics.connection_opened();
-                listening.connection(stream, peer, &*service).await;
+                listening.connection(stream, Caller { peer }, &*service).await;
                 drop(place);
             });
         }
@@ -118,52 +112,5 @@ impl Listening {
         let all = self.limits.connections_max.min(Semaphore::MAX_PERMITS);
         // The semaphore is never closed; and `u32` holds more than a machine has descriptors.
         drop(self.places.acquire_many(u32::try_from(all).unwrap_or(u32::MAX)).await);
-    }
-
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, service: &impl Service) {
-        // Answers are one small write each; a failure to say so costs time only.
-        drop(stream.set_nodelay(true));
-        let limits = &self.limits;
-        let head = HeadLimits { bytes_max: limits.header_bytes_max, lines_max: limits.headers_max };
-        let refused = Refused::default();
-        let stream = Stalling::new(stream, limits.body_timeout);
-        let io = TokioIo::new(Filtered::new(stream, head, Arc::clone(&refused)));
-        let answer = service_fn(|request: Request<Incoming>| {
-            let bad = refused.get().filter(|_| is_mark(request.uri().path()));
-            async move {
-                Ok::<_, std::convert::Infallible>(match bad {
-                    Some(&bad) => service.refuse(peer, bad),
-                    None => service.answer(peer, request).await,
-                })
-            }
-        });
-        let mut connection = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.header_timeout)
-                .max_headers(limits.headers_max)
-                .max_header_size(limits.header_bytes_max)
-                .max_buf_size(limits.header_bytes_max.max(BUFFER_BYTES_MIN))
-                .half_close(false)
-                .serve_connection(io, answer)
-        );
-        let mut phase = self.phase.clone();
-        let result = loop {
-            let now = *phase.borrow_and_update();
-            match now {
-                Phase::Serving => {}
-                Phase::Draining => connection.as_mut().graceful_shutdown(),
-                Phase::Over => return,
-            }
-            tokio::select! {
-                result = connection.as_mut() => break result,
-                changed = phase.changed() => if changed.is_err() { return },
-            }
-        };
-        if result.is_err_and(|error| error.is_parse()) {
-            // What hyper refuses, the filter has refused before it; a test and a fuzzer say so.
-            // Should that ever be wrong, it is counted; hyper has answered.
-            drop(service.refuse(peer, Bad::Target));
-        }
     }
 }

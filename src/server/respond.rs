@@ -2,10 +2,10 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 
+use super::body::Body;
 use super::refusal::Refusal;
 use crate::deliver::Answer;
 use crate::engine::plan::ReplyPlans;
@@ -89,12 +89,12 @@ pub(super) fn outcome(refusal: Refusal) -> Outcome {
 }
 
 /// The answer to a refusal: the rule's own where it has one for the case.
-pub(super) fn refused(refusal: Refusal, replies: Option<&ReplyPlans>) -> Response<Full<Bytes>> {
+pub(super) fn refused(refusal: Refusal, replies: Option<&ReplyPlans>) -> Response<Body> {
     let (status, ask, _) = table(refusal);
     if let Some(own) = replies.and_then(|replies| own(ask, replies)) {
         return reply(own);
     }
-    let mut response = Response::new(Full::new(Bytes::from_static(REFUSED)));
+    let mut response = Response::new(Body::from(Bytes::from_static(REFUSED)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(PLAIN));
@@ -126,8 +126,8 @@ fn own(ask: Ask, replies: &ReplyPlans) -> Option<&Reply> {
 }
 
 /// An answer as the rule has it.
-pub(super) fn reply(reply: &Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(&reply.body)));
+pub(super) fn reply(reply: &Reply) -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::copy_from_slice(&reply.body)));
     // The rule compiler has checked both.
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     let content_type = reply.content_type.as_deref().map(HeaderValue::from_str);
@@ -138,8 +138,8 @@ pub(super) fn reply(reply: &Reply) -> Response<Full<Bytes>> {
 }
 
 /// In observe mode the gateway gets what the middleware has said.
-pub(super) fn passed_on(answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(answer.body));
+pub(super) fn passed_on(answer: Answer) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.body));
     if let Some(content_type) = answer.content_type {
         response.headers_mut().insert(CONTENT_TYPE, content_type);
     }
@@ -179,7 +179,7 @@ mod tests {
         judged.chain(TRANSPORT.map(|(refusal, _)| refusal))
     }
 
-    fn body(response: Response<Full<Bytes>>) -> Bytes {
+    fn body(response: Response<Body>) -> Bytes {
         let mut body = response.into_body();
         let waker = std::task::Waker::noop();
         let mut cx = std::task::Context::from_waker(waker);

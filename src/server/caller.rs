@@ -1,0 +1,10 @@
+//! Who sent a request, as far as the connection tells.
+
+use std::net::SocketAddr;
+
+/// What is known of the other end before a byte of a request is read.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The peer of the connection.
+    pub peer: SocketAddr,
+}
