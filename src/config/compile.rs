@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::config::exchanges::exchanges;
 use crate::config::grammar::CONFIG;
 use crate::config::hide::hide_literals;
+use crate::config::proxy::{networks, proxies, rate};
 use crate::config::store::{Keeping, keeping, retry, secret, store};
 use crate::config::{
     At, Boot, Config, Forward, Hot, Limits, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
@@ -34,11 +35,13 @@ pub(super) fn compile(node: &Node, file: &str) -> Result<Config, Problems> {
     let boot = boot(node, &mut problems);
     let upstreams = upstreams(node, &mut problems);
     let routes = routes(node, &upstreams, boot.store.is_some(), &mut problems);
+    let proxies = proxies(node, &upstreams, &mut problems);
+    let trusted_proxies = networks(node.get("trusted_proxies"), &mut problems).unwrap_or_default();
     let exchanges = exchanges(node.get("exchanges"), &mut problems);
     let rules = rules(node);
     let token = node.get("admin").and_then(|admin| admin.get("token"));
     let admin_token = token.and_then(|node| secret(node, &mut problems));
-    let hot = Hot { rules, upstreams, exchanges, routes, admin_token };
+    let hot = Hot { rules, upstreams, exchanges, routes, proxies, trusted_proxies, admin_token };
     problems.into_result(Config { boot, hot })
 }
 
@@ -107,6 +110,10 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
         admin,
         limits: Limits {
             connections_max: count(limits, "connections", 4096),
+            connections_per_address_max: count(limits, "connections_per_address", 1024),
+            requests_per_connection_max: count(limits, "requests_per_connection", 10_000),
+            idle_timeout: duration(limits, "idle_timeout", Duration::from_secs(60)),
+            bytes_per_second_min: size(limits, "bytes_per_second", 512),
             header_bytes_max: size(limits, "header_bytes", 16 * 1024),
             headers_max: count(limits, "headers", 100),
             header_timeout: duration(limits, "header_timeout", Duration::from_secs(10)),
@@ -240,6 +247,8 @@ fn routes(
             delivery,
             capture,
             hold_regressive,
+            allow: networks(node.get("allow"), problems),
+            rate: rate(node.get("rate")),
             strength: At {
                 value: text(node, "strength")
                     .and_then(Strength::from_word)
@@ -266,7 +275,7 @@ fn unique<'a>(
     }
 }
 
-fn upstream<'a>(
+pub(super) fn upstream<'a>(
     route: &Node,
     upstreams: &'a [Upstream],
     problems: &mut Problems,

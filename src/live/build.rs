@@ -18,7 +18,7 @@ use crate::engine::secret::Secret;
 use crate::live::exchanges::exchanges;
 use crate::live::rules::RuleSet;
 use crate::live::sources::Sources;
-use crate::live::{Exchanges, Route, Upstream};
+use crate::live::{Exchanges, Proxy, Route, Site, Upstream};
 use crate::rule::Rule;
 use crate::text::problem::{Place, Problem, Problems, did_you_mean};
 
@@ -39,8 +39,23 @@ pub(super) struct Builder<'a> {
     pub(super) has_store: bool,
 }
 
+/// Those who receive, by name.
+pub(super) type Upstreams = HashMap<String, Built>;
+
+/// What passes through. `config` has checked that the upstreams exist.
+pub(super) fn site(hot: &Hot, upstreams: &Upstreams) -> Arc<Site> {
+    let proxy = |config: &config::Proxy| {
+        let upstream = Arc::clone(&upstreams.get(&config.upstream)?.upstream);
+        Some(Arc::new(Proxy { config: config.clone(), upstream }))
+    };
+    Arc::new(Site {
+        proxies: hot.proxies.iter().filter_map(proxy).collect(),
+        trusted_proxies: hot.trusted_proxies.clone(),
+    })
+}
+
 /// An upstream, and why it cannot sign.
-struct Built {
+pub(super) struct Built {
     upstream: Arc<Upstream>,
     unsigned: Option<String>,
 }
@@ -51,13 +66,20 @@ impl Builder<'_> {
         exchanges(&hot.exchanges, self.base, self.sources, self.problems)
     }
 
-    /// Routes by path.
-    pub(super) fn routes(&mut self, hot: &Hot) -> HashMap<String, Arc<Route>> {
-        let upstreams: HashMap<&str, Built> = hot
-            .upstreams
+    /// Those who receive, by name.
+    pub(super) fn upstreams(&mut self, hot: &Hot) -> Upstreams {
+        hot.upstreams
             .iter()
-            .map(|upstream| (upstream.name.as_str(), self.upstream(upstream)))
-            .collect();
+            .map(|upstream| (upstream.name.clone(), self.upstream(upstream)))
+            .collect()
+    }
+
+    /// Routes by path.
+    pub(super) fn routes(
+        &mut self,
+        hot: &Hot,
+        upstreams: &Upstreams,
+    ) -> HashMap<String, Arc<Route>> {
         let mut routes = HashMap::with_capacity(hot.routes.len());
         for route in &hot.routes {
             for value in route.params.iter().flat_map(|param| &param.values) {
@@ -66,7 +88,7 @@ impl Builder<'_> {
                 }
             }
             // `config` has checked that it exists.
-            let Some(upstream) = upstreams.get(route.upstream.as_str()) else { continue };
+            let Some(upstream) = upstreams.get(&route.upstream) else { continue };
             routes.insert(route.path.clone(), self.route(route, upstream));
         }
         routes
@@ -278,6 +300,8 @@ fn route(
         delivery: _,
         capture,
         hold_regressive,
+        allow,
+        rate,
         strength: _,
         place: _,
     } = config;
@@ -291,6 +315,8 @@ fn route(
         delivery,
         capture: *capture,
         hold_regressive: *hold_regressive,
+        allow: allow.clone(),
+        rate: *rate,
     })
 }
 

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{self, At, Boot, Config};
-use crate::live::build::Builder;
+use crate::live::build::{Builder, site};
 use crate::live::rules::{Compiler, LoadedRule, RuleSet};
 use crate::live::sources::Sources;
 use crate::live::watch::{Pace, Watch, Watched};
-use crate::live::{Exchanges, Route, Snapshot, Store, Token, store};
+use crate::live::{Exchanges, Route, Site, Snapshot, Store, Token, store};
 use crate::text::problem::{Place, Problem, Problems};
 
 /// The problems of one file, and its text for the excerpts.
@@ -94,6 +94,7 @@ struct Active {
 struct Built {
     store: Option<Store>,
     routes: HashMap<String, Arc<Route>>,
+    site: Arc<Site>,
     exchanges: Arc<Exchanges>,
     token: Result<Token, String>,
 }
@@ -221,7 +222,10 @@ impl Loader {
             problems: &mut problems,
             has_store: config.boot.store.is_some(),
         };
-        let (routes, exchanges) = (builder.routes(&config.hot), builder.exchanges(&config.hot));
+        let upstreams = builder.upstreams(&config.hot);
+        let routes = builder.routes(&config.hot, &upstreams);
+        let exchanges = builder.exchanges(&config.hot);
+        let site = site(&config.hot, &upstreams);
         let kept = match self.active {
             None => {
                 store::store(config.boot.store.as_ref(), &base, &mut self.sources, &mut problems)
@@ -236,11 +240,11 @@ impl Loader {
         if !good || (self.active.is_none() && !reports.is_empty()) {
             return Err(Failure { reports });
         }
-        Ok(self.activate(config, Built { store: kept, routes, exchanges, token }, reports))
+        Ok(self.activate(config, Built { store: kept, routes, site, exchanges, token }, reports))
     }
 
     fn activate(&mut self, config: Config, built: Built, mut reports: Vec<Report>) -> Loaded {
-        let Built { store, routes, exchanges, token } = built;
+        let Built { store, routes, site, exchanges, token } = built;
         let (boot, generation) = match self.active.take() {
             None => (config.boot, 1),
             Some(active) => {
@@ -254,7 +258,7 @@ impl Loader {
             routes: routes.clone(),
             rules: self.rules.clone(),
         });
-        let snapshot = Snapshot { generation, routes, exchanges, token };
+        let snapshot = Snapshot { generation, routes, site, exchanges, token };
         Loaded { boot, store, snapshot, reports }
     }
 

@@ -17,8 +17,9 @@ use arc_swap::ArcSwap;
 pub use exchanges::Exchanges;
 pub use store::{Store, Token};
 
-use crate::config::{Capture, Delivery, Forward, Mode, Retry, Target};
+use crate::config::{self, Capture, Delivery, Forward, Mode, Rate, Retry, Target};
 use crate::engine::Bound;
+use crate::engine::net::Network;
 use crate::engine::secret::Secret;
 
 /// Everything that a request needs, built whole and never changed.
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Routes by their exact path.
     pub routes: HashMap<String, Arc<Route>>,
+    /// What passes through, unjudged.
+    pub site: Arc<Site>,
     /// How gateways are asked.
     pub exchanges: Arc<Exchanges>,
     /// What opens the API for operators; `Err`: why it is shut.
@@ -54,6 +57,27 @@ pub struct Route {
     pub capture: Capture,
     /// Whether an event that tells of a state left behind is held.
     pub hold_regressive: bool,
+    /// Who may call; `None`: everybody.
+    pub allow: Option<Vec<Network>>,
+    /// How often each client address may call.
+    pub rate: Option<Rate>,
+}
+
+/// What passes through, and who is believed on whom it comes from.
+#[derive(Default)]
+pub struct Site {
+    /// In the order of the configuration.
+    pub proxies: Vec<Arc<Proxy>>,
+    /// Whose word on the client's address is believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// A part of the site that passes through.
+pub struct Proxy {
+    /// As configured.
+    pub config: config::Proxy,
+    /// Where to.
+    pub upstream: Arc<Upstream>,
 }
 
 /// Who receives events, with what is needed to reach it.

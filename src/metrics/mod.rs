@@ -5,6 +5,7 @@ mod captures;
 mod exchange;
 mod labels;
 mod outbox;
+mod proxy;
 mod store;
 
 use std::collections::{HashMap, HashSet};
@@ -18,10 +19,13 @@ use prometheus::{
 };
 
 use crate::engine::inbound::UnixSeconds;
+use proxy::ProxyFamilies;
+
 pub use captures::CaptureMetrics;
 pub use exchange::ExchangeMetrics;
-pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
+pub use labels::{Class, Crowd, Ending, ExchangeOutcome, Outcome, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
+pub use proxy::{Passed, ProxyMetrics};
 pub use store::StoreMetrics;
 
 /// Content type of [`Metrics::text`].
@@ -63,6 +67,7 @@ pub struct Metrics {
     answers: IntCounterVec,
     answer_durations: HistogramVec,
     exchanges: ExchangeMetrics,
+    proxies: ProxyFamilies,
     store: StoreMetrics,
     captures: CaptureMetrics,
     reload_successful: IntGauge,
@@ -72,7 +77,8 @@ pub struct Metrics {
     strengths: IntGaugeVec,
     key_matches: GaugeVec,
     connections: IntGauge,
-    connections_refused: IntCounter,
+    connections_refused: IntCounterVec,
+    connections_ended: IntCounterVec,
     log_lines_suppressed: IntCounter,
 }
 
@@ -101,6 +107,7 @@ impl Metrics {
                 &["upstream"],
             )?,
             exchanges: ExchangeMetrics::new(&registry)?,
+            proxies: ProxyFamilies::new(&registry)?,
             store: StoreMetrics::new(&registry)?,
             captures: CaptureMetrics::new(&registry)?,
             reload_successful: IntGauge::new(
@@ -131,9 +138,13 @@ impl Metrics {
                 &["route", "key"],
             )?,
             connections: IntGauge::new("connections_open", "Open connections of all listeners.")?,
-            connections_refused: IntCounter::new(
-                "connections_refused_total",
-                "Connections closed at once because too many were open.",
+            connections_refused: IntCounterVec::new(
+                opts("connections_refused_total", "Connections closed at once, by the limit."),
+                &["limit"],
+            )?,
+            connections_ended: IntCounterVec::new(
+                opts("connections_ended_total", "Connections ended by a limit."),
+                &["limit"],
             )?,
             log_lines_suppressed: IntCounter::new(
                 "log_lines_suppressed_total",
@@ -162,9 +173,17 @@ impl Metrics {
             Box::new(metrics.key_matches.clone()),
             Box::new(metrics.connections.clone()),
             Box::new(metrics.connections_refused.clone()),
+            Box::new(metrics.connections_ended.clone()),
             Box::new(metrics.log_lines_suppressed.clone()),
         ] {
             metrics.registry.register(collector)?;
+        }
+        // Known from the start, so that the first one is an increase.
+        for limit in Crowd::ALL {
+            metrics.connections_refused.with_label_values(&[limit.as_str()]);
+        }
+        for ending in Ending::ALL {
+            metrics.connections_ended.with_label_values(&[ending.as_str()]);
         }
         Ok(metrics)
     }
@@ -193,9 +212,14 @@ impl Metrics {
         Held::new(&self.connections)
     }
 
-    /// A connection was closed at once because too many were open.
-    pub fn connection_refused(&self) {
-        self.connections_refused.inc();
+    /// A connection was closed at once.
+    pub fn connection_refused(&self, limit: Crowd) {
+        self.connections_refused.with_label_values(&[limit.as_str()]).inc();
+    }
+
+    /// A connection was ended by a limit.
+    pub fn connection_ended(&self, ending: Ending) {
+        self.connections_ended.with_label_values(&[ending.as_str()]).inc();
     }
 
     /// Refusals were not logged one by one.
@@ -271,6 +295,16 @@ impl Metrics {
                 .map(|key| (key.clone(), self.key_matches.with_label_values(&[route, key])))
                 .collect(),
         }
+    }
+
+    /// A snapshot is active: these parts of the site pass through, and the series of others vanish.
+    pub fn proxies_published<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        self.proxies.retain(&names.collect());
+    }
+
+    /// The counters of one part of the site, looked up once.
+    pub fn proxy(&self, name: &str) -> ProxyMetrics {
+        self.proxies.of(name)
     }
 
     /// What is counted of questions to gateways. No breaker is known any more: whoever takes this

@@ -1,10 +1,46 @@
 //! Who sent a request, as far as the connection tells.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::switch::{Switch, Tunnel};
 
 /// What is known of the other end before a byte of a request is read.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The peer of the connection.
     pub peer: SocketAddr,
+    /// Where it has connected to.
+    pub local: SocketAddr,
+    /// Of HTTP/1, which can go over to another protocol.
+    switch: Option<Arc<Switch>>,
+}
+
+impl Caller {
+    /// Nothing but its address is known.
+    pub(super) fn new(peer: SocketAddr, local: SocketAddr) -> Self {
+        Self { peer, local, switch: None }
+    }
+
+    /// The same over HTTP/1.
+    pub(super) fn with(self, switch: &Arc<Switch>) -> Self {
+        Self { switch: Some(Arc::clone(switch)), ..self }
+    }
+
+    /// Whether nobody between can have read it.
+    pub(super) fn is_encrypted(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Caller::go_over`] can do anything.
+    pub(super) fn can_go_over(&self) -> bool {
+        self.switch.is_some()
+    }
+
+    /// After the answer of now, 101, nothing more is HTTP; then comes this.
+    pub(super) fn go_over(&self, tunnel: Tunnel) {
+        if let Some(switch) = &self.switch {
+            switch.go_over(tunnel);
+        }
+    }
 }

@@ -1,20 +1,27 @@
 //! One connection: what stands between the socket and hyper, and how long it lives.
 
+use std::convert::Infallible;
+use std::error::Error as _;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::caller::Caller;
-use super::head::{Bad, Filtered, HeadLimits, Refused, is_mark};
+use super::head::{Bad, Filtered, HeadLimits, is_mark};
 use super::stall::Stalling;
+use super::switch::{Switch, Tunnel};
 use super::{Listening, Phase, Service};
+use crate::metrics::Ending;
 
 /// Room that hyper's parser needs at least.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
@@ -35,32 +42,46 @@ impl Listening {
     /// Over whatever carries it.
     async fn http1<S>(&self, stream: S, caller: Caller, service: &impl Service)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let limits = &self.limits;
+        let switch = Arc::<Switch>::default();
+        let caller = caller.with(&switch);
         let head = HeadLimits { bytes_max: limits.header_bytes_max, lines_max: limits.headers_max };
-        let refused = Refused::default();
-        let stream = Stalling::new(stream, limits.body_timeout);
-        let io = TokioIo::new(Filtered::new(stream, head, Arc::clone(&refused)));
+        let stream = Stalling::new(stream, limits.body_timeout, limits.bytes_min());
+        let stream = Filtered::new(stream, head, limits.header_timeout, Arc::clone(&switch));
+        let served = AtomicUsize::new(0);
         let answer = service_fn(|request: Request<Incoming>| {
-            let bad = refused.get().filter(|_| is_mark(request.uri().path()));
-            let caller = &caller;
+            let bad = switch.refused().filter(|_| is_mark(request.uri().path()));
+            let is_upgrade = request.headers().contains_key(UPGRADE);
+            let (caller, served) = (&caller, &served);
             async move {
-                Ok::<_, std::convert::Infallible>(match bad {
-                    Some(&bad) => service.refuse(caller, bad),
+                let mut response = match bad {
+                    Some(bad) => service.refuse(caller, bad),
                     None => service.answer(caller, request).await,
-                })
+                };
+                let nth = served.fetch_add(1, Relaxed) + 1;
+                let is_over = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                // Behind what asked for another protocol, and did not get it, nothing is read.
+                let is_last = nth >= limits.requests_per_connection_max || is_upgrade;
+                if is_last && !is_over {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, Infallible>(response)
             }
         });
         let mut connection = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(limits.header_timeout)
+                // Of the head alone the filter keeps the time.
+                .header_read_timeout(limits.idle_timeout.max(limits.header_timeout))
                 .max_headers(limits.headers_max)
                 .max_header_size(limits.header_bytes_max)
                 .max_buf_size(limits.header_bytes_max.max(BUFFER_BYTES_MIN))
                 .half_close(false)
-                .serve_connection(io, answer)
+                .serve_connection(TokioIo::new(stream), answer)
+                .with_upgrades()
         );
         let mut phase = self.phase.clone();
         let result = loop {
@@ -75,10 +96,44 @@ impl Listening {
                 changed = phase.changed() => if changed.is_err() { return },
             }
         };
-        if result.is_err_and(|error| error.is_parse()) {
+        let served = served.load(Relaxed);
+        match result {
+            // Not even that it was late was told to anybody.
+            _ if served == 0 && switch.refused() == Some(Bad::TooSlow) => {
+                self.metrics.connection_ended(Ending::Silent);
+            }
+            Ok(()) if served >= limits.requests_per_connection_max => {
+                self.metrics.connection_ended(Ending::Requests);
+            }
+            Ok(()) => {}
+            Err(error) => self.failed(&error, &caller, service),
+        }
+        if let Some(tunnel) = switch.take() {
+            self.tunnel(tunnel).await;
+        }
+    }
+
+    /// Counts why a connection has ended that did not end well.
+    fn failed(&self, error: &hyper::Error, caller: &Caller, service: &impl Service) {
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+        if error.is_timeout() {
+            self.metrics.connection_ended(Ending::Idle);
+        } else if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {
+            self.metrics.connection_ended(Ending::SlowReader);
+        } else if error.is_parse() {
             // What hyper refuses, the filter has refused before it; a test and a fuzzer say so.
             // Should that ever be wrong, it is counted; hyper has answered.
-            drop(service.refuse(&caller, Bad::Target));
+            drop(service.refuse(caller, Bad::Target));
+        }
+    }
+
+    /// Another protocol, to its end or ours.
+    async fn tunnel(&self, tunnel: Tunnel) {
+        let mut phase = self.phase.clone();
+        tokio::select! {
+            () = tunnel => {}
+            // Whether the phase is over or nobody sets it any more.
+            _ = phase.wait_for(|phase| *phase == Phase::Over) => {}
         }
     }
 }

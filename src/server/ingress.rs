@@ -1,6 +1,7 @@
 //! One request, one straight line: snapshot, route, head, body, verdict (perhaps with a question to
 //! the gateway), delivery, reply.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -14,8 +15,9 @@ use tokio::time::timeout;
 use super::head::Bad;
 use super::record::{Limiter, Record};
 use super::refusal::Refusal;
+use super::sender::Sender;
 use super::wiring::{Wired, Wiring};
-use super::{Body, Caller, Service, respond, vet};
+use super::{Body, Caller, Service, pass, respond, vet};
 use crate::config::{Forward, Limits, Mode};
 use crate::deliver::{
     self, Answer, DeliverError, Handed, HandoverError, Original, Outbox, Outlet, read,
@@ -148,12 +150,14 @@ impl Ingress {
 
     async fn receive(
         &self,
-        route: Option<&Wired>,
+        route: &Wired,
         exchanger: &Exchanger,
+        sender: &Sender<'_>,
         request: Request<Incoming>,
         record: &mut Record<'_>,
     ) -> Result<Success, Failure> {
-        let route = route.ok_or(Refusal::NoRoute)?;
+        let allow = route.route.allow.as_deref();
+        sender.may_call(allow, route.meter.as_deref(), Instant::now())?;
         let (head, body) = request.into_parts();
         vet::headers(&head.headers, self.limits.body_bytes_max)?;
         if route.route.bound.is_err() && route.route.mode == Mode::Enforce {
@@ -168,7 +172,7 @@ impl Ingress {
             target: target(&head),
             headers: &headers,
             body: &body,
-            remote_addr: Some(record.peer.ip().to_canonical()),
+            remote_addr: sender.client,
         };
         let result = self.decide(route, exchanger, &head, &inbound, &body, record).await;
         record.keep(&inbound, matches!(result, Ok(Success::Accepted(..) | Success::Relayed(_))));
@@ -230,6 +234,16 @@ impl Ingress {
         }
     }
 
+    /// What belongs to no route.
+    fn refuse_unrouted(&self, sender: &Sender<'_>, refusal: Refusal, at: &str) -> Response<Body> {
+        let client = sender.known();
+        let mut record = Record::open(&self.metrics, &self.limiter, None, None, client);
+        record.at = at.into();
+        let response = respond::refused(refusal, None);
+        record.close(respond::outcome(refusal), refusal.as_str(), response.status());
+        response
+    }
+
     /// The whole body, within its limits of size and time.
     async fn body(&self, body: Incoming) -> Result<Bytes, Refusal> {
         let read = timeout(self.limits.body_timeout, read(body, self.limits.body_bytes_max))
@@ -243,10 +257,20 @@ impl Ingress {
 impl Service for Ingress {
     async fn answer(&self, caller: &Caller, request: Request<Incoming>) -> Response<Body> {
         let wiring = self.wiring();
-        let route = wiring.route(request.uri().path());
+        let trusted = &wiring.snapshot.site.trusted_proxies;
+        let sender = Sender::new(caller, request.headers(), trusted);
+        let Some(route) = wiring.route(request.uri().path()) else {
+            return match wiring.passages.find(&request) {
+                Ok(passage) => {
+                    pass::answer(passage, &sender, &self.limits, &self.limiter, request).await
+                }
+                Err(refusal) => self.refuse_unrouted(&sender, refusal, ""),
+            };
+        };
         let captures = self.keeping.captures.as_deref();
-        let mut record = Record::open(&self.metrics, &self.limiter, captures, route, caller.peer);
-        match self.receive(route, &wiring.exchanger, request, &mut record).await {
+        let (metrics, limiter) = (&self.metrics, &self.limiter);
+        let mut record = Record::open(metrics, limiter, captures, Some(route), sender.known());
+        match self.receive(route, &wiring.exchanger, &sender, request, &mut record).await {
             Ok(Success::Accepted(reply, how)) => {
                 let response = respond::reply(&reply);
                 record.close(Outcome::Accepted, how, response.status());
@@ -267,7 +291,7 @@ impl Service for Ingress {
                 response
             }
             Err(Failure(refusal, at)) => {
-                let bound = route.and_then(|route| route.route.bound.as_ref().ok());
+                let bound = route.route.bound.as_ref().ok();
                 let response = respond::refused(refusal, bound.map(Bound::replies));
                 if !at.is_empty() {
                     record.at = at;
@@ -278,13 +302,14 @@ impl Service for Ingress {
         }
     }
 
+    fn is_trusted(&self, peer: IpAddr) -> bool {
+        let trusted = &self.wiring().snapshot.site.trusted_proxies;
+        trusted.iter().any(|network| network.contains(peer))
+    }
+
     fn refuse(&self, caller: &Caller, bad: Bad) -> Response<Body> {
-        let mut record = Record::open(&self.metrics, &self.limiter, None, None, caller.peer);
-        record.at = bad.as_str().into();
-        let refusal = bad.refusal();
-        let response = respond::refused(refusal, None);
-        record.close(respond::outcome(refusal), refusal.as_str(), response.status());
-        response
+        let sender = Sender { caller, client: None, is_trusted: false };
+        self.refuse_unrouted(&sender, bad.refusal(), bad.as_str())
     }
 }
 

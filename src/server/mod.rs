@@ -6,15 +6,20 @@ mod caller;
 mod connection;
 pub mod head;
 mod ingress;
+mod limit;
 mod linger;
+mod pass;
 mod record;
 mod refusal;
 mod respond;
+mod sender;
 mod stall;
+mod switch;
 mod vet;
 mod wiring;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +35,9 @@ pub use refusal::Refusal;
 pub use respond::refusal;
 
 use crate::config::Limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Crowd, Metrics};
 use head::Bad;
+use limit::addresses::Addresses;
 
 /// What answers requests.
 pub trait Service: Send + Sync + 'static {
@@ -41,6 +47,11 @@ pub trait Service: Send + Sync + 'static {
         caller: &Caller,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Whether this is a proxy of ours, which brings the connections of many.
+    fn is_trusted(&self, _peer: IpAddr) -> bool {
+        false
+    }
 
     /// The answer to what was sent instead of a request that can be read in one way.
     fn refuse(&self, _caller: &Caller, bad: Bad) -> Response<Body> {
@@ -63,6 +74,7 @@ pub enum Phase {
 pub struct Listening {
     limits: Limits,
     places: Arc<Semaphore>,
+    addresses: Arc<Addresses>,
     metrics: Arc<Metrics>,
     phase: watch::Receiver<Phase>,
 }
@@ -74,13 +86,20 @@ impl Listening {
     /// Listeners that together hold at most `limits.connections_max` connections.
     pub fn new(limits: Limits, metrics: Arc<Metrics>, phase: watch::Receiver<Phase>) -> Arc<Self> {
         let places = limits.connections_max.min(Semaphore::MAX_PERMITS);
-        Arc::new(Self { limits, places: Arc::new(Semaphore::new(places)), metrics, phase })
+        Arc::new(Self {
+            limits,
+            places: Arc::new(Semaphore::new(places)),
+            addresses: Arc::default(),
+            metrics,
+            phase,
+        })
     }
 
     /// Accepts on `listener` until the phase is no longer [`Phase::Serving`]. The connections
     /// live on; see [`Listening::drained`].
     pub async fn serve(self: Arc<Self>, listener: TcpListener, service: Arc<impl Service>) {
         let mut phase = self.phase.clone();
+        let Ok(local) = listener.local_addr() else { return };
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -95,14 +114,24 @@ impl Listening {
                 }
             };
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                self.metrics.connection_refused();
+                self.metrics.connection_refused(Crowd::Total);
                 continue;
             };
+            let max = self.limits.connections_per_address_max;
+            let own = if service.is_trusted(peer.ip()) {
+                None
+            } else if let Some(own) = self.addresses.take(peer.ip(), max) {
+                Some(own)
+            } else {
+                self.metrics.connection_refused(Crowd::Address);
+                continue;
+            };
+            let caller = Caller::new(peer, local);
             let (listening, service) = (Arc::clone(&self), Arc::clone(&service));
             tokio::spawn(async move {
                 let _open = listening.metrics.connection_opened();
-                listening.connection(stream, Caller { peer }, &*service).await;
-                drop(place);
+                listening.connection(stream, caller, &*service).await;
+                drop((place, own));
             });
         }
     }

@@ -2,7 +2,7 @@
 //! query, a signature or a secret.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,8 @@ pub(super) struct Record<'a> {
     limiter: &'a Limiter,
     captures: Option<&'a Captures>,
     route: Option<&'a Wired>,
-    pub(super) peer: SocketAddr,
+    /// Whom it comes from, as far as anybody knows.
+    pub(super) client: IpAddr,
     /// The place in the rule that decided, in the words of the rule.
     pub(super) at: String,
     begun: Instant,
@@ -47,7 +48,7 @@ impl<'a> Record<'a> {
         limiter: &'a Limiter,
         captures: Option<&'a Captures>,
         route: Option<&'a Wired>,
-        peer: SocketAddr,
+        client: IpAddr,
     ) -> Self {
         let begun = Instant::now();
         Self {
@@ -55,7 +56,7 @@ impl<'a> Record<'a> {
             limiter,
             captures: captures.filter(|_| route.is_some_and(captured)),
             route,
-            peer,
+            client,
             at: String::new(),
             begun,
             stage_begun: begun,
@@ -132,7 +133,7 @@ impl<'a> Record<'a> {
             rule: route.bound.as_ref().map_or("", Bound::rule_hash).to_owned(),
             keys: std::mem::take(&mut self.keys),
             said: self.said.take(),
-            peer: self.peer.ip().to_canonical().to_string(),
+            peer: self.client.to_string(),
             bytes: self.bytes as u64,
         };
         // What is lost is counted there.
@@ -179,7 +180,7 @@ impl<'a> Record<'a> {
                     at = self.at,
                     status,
                     events = self.events,
-                    peer = %self.peer.ip(),
+                    peer = %self.client,
                     bytes = self.bytes,
                     duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
                     $message

@@ -15,6 +15,8 @@ pub enum Refusal {
     Busy,
     /// The disk under the store does not do as it is told.
     DiskError,
+    /// Request line and headers did not come in time.
+    HeadTimeout,
     /// Request line and headers are longer, or more, than is allowed.
     HeadTooLarge,
     /// The same callback, or an earlier one of its payment, is being handed over just now.
@@ -25,8 +27,12 @@ pub enum Refusal {
     NoRoute,
     /// The route cannot judge: a secret is missing, or its upstream cannot take what it sends.
     NotReady,
+    /// The path is a webhook's in another spelling, or one that does not pass.
+    Protected,
     /// The store is full.
     QueueFull,
+    /// The client calls too often; it may again in so many seconds.
+    RateLimited(u32),
     /// The body is longer than is allowed.
     TooLarge,
     /// The body is compressed, or encoded in some other way.
@@ -49,12 +55,15 @@ impl Refusal {
             Self::BodyTimeout => "body_timeout",
             Self::Busy => "busy",
             Self::DiskError => "disk_error",
+            Self::HeadTimeout => "head_timeout",
             Self::HeadTooLarge => "head_too_large",
             Self::InFlight => "in_flight",
             Self::Judged(reason) => reason.as_str(),
             Self::NoRoute => "no_route",
             Self::NotReady => "not_ready",
+            Self::Protected => "protected_path",
             Self::QueueFull => "queue_full",
+            Self::RateLimited(_) => "rate_limited",
             Self::TooLarge => "too_large",
             Self::UnsupportedEncoding => "unsupported_encoding",
             Self::UpstreamBroken => "upstream_broken",

@@ -31,11 +31,13 @@ enum Ask {
     GoAway,
     /// To send it again later.
     TryAgain,
+    /// The same, after so many seconds.
+    Wait(u32),
 }
 
 /// 4xx: never acceptable. 5xx: please send it again.
 fn table(refusal: Refusal) -> (StatusCode, Ask, Outcome) {
-    use Ask::{GiveUp, GoAway, TryAgain};
+    use Ask::{GiveUp, GoAway, TryAgain, Wait};
     use Outcome::{Rejected, Unavailable, Undelivered};
     match refusal {
         Refusal::Judged(reason) => match reason {
@@ -66,9 +68,14 @@ fn table(refusal: Refusal) -> (StatusCode, Ask, Outcome) {
                 (StatusCode::SERVICE_UNAVAILABLE, TryAgain, Unavailable)
             }
         },
-        Refusal::NoRoute => (StatusCode::NOT_FOUND, GiveUp, Rejected),
+        Refusal::NoRoute | Refusal::Protected => (StatusCode::NOT_FOUND, GiveUp, Rejected),
+        Refusal::RateLimited(seconds) => {
+            (StatusCode::TOO_MANY_REQUESTS, Wait(seconds), Unavailable)
+        }
         Refusal::BadHttp => (StatusCode::BAD_REQUEST, GoAway, Rejected),
-        Refusal::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, GoAway, Rejected),
+        Refusal::BodyTimeout | Refusal::HeadTimeout => {
+            (StatusCode::REQUEST_TIMEOUT, GoAway, Rejected)
+        }
         Refusal::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, GoAway, Rejected),
         Refusal::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, GoAway, Rejected),
         Refusal::UnsupportedEncoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, GoAway, Rejected),
@@ -102,6 +109,7 @@ pub(super) fn refused(refusal: Refusal, replies: Option<&ReplyPlans>) -> Respons
         Ask::GiveUp => {}
         Ask::GoAway => drop(headers.insert(CONNECTION, HeaderValue::from_static("close"))),
         Ask::TryAgain => drop(headers.insert(RETRY_AFTER, RETRY_SECONDS)),
+        Ask::Wait(seconds) => drop(headers.insert(RETRY_AFTER, seconds.into())),
     }
     response
 }
@@ -120,7 +128,7 @@ pub fn refusal(reason: Reason, replies: &ReplyPlans) -> Reply {
 fn own(ask: Ask, replies: &ReplyPlans) -> Option<&Reply> {
     match ask {
         Ask::GiveUp => replies.refused.as_deref(),
-        Ask::GoAway => None,
+        Ask::GoAway | Ask::Wait(_) => None,
         Ask::TryAgain => replies.try_again.as_deref(),
     }
 }
@@ -156,14 +164,17 @@ mod tests {
 
     use super::*;
 
-    const TRANSPORT: [(Refusal, u16); 15] = [
+    const TRANSPORT: [(Refusal, u16); 18] = [
         (Refusal::BadHttp, 400),
         (Refusal::BodyTimeout, 408),
         (Refusal::Busy, 503),
         (Refusal::DiskError, 503),
+        (Refusal::HeadTimeout, 408),
         (Refusal::HeadTooLarge, 431),
         (Refusal::InFlight, 503),
+        (Refusal::Protected, 404),
         (Refusal::QueueFull, 503),
+        (Refusal::RateLimited(7), 429),
         (Refusal::NoRoute, 404),
         (Refusal::NotReady, 503),
         (Refusal::TooLarge, 413),
@@ -223,11 +234,12 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_has_the_same_body_and_every_5xx_says_when_to_come_again() {
+    fn every_refusal_has_the_same_body_and_every_5xx_and_429_says_when_to_come_again() {
         for refusal in all() {
             let response = refused(refusal, None);
+            let status = response.status();
             assert_eq!(
-                response.status().is_server_error(),
+                status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS,
                 response.headers().contains_key(RETRY_AFTER),
                 "{refusal:?}"
             );

@@ -8,13 +8,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// What a peer takes within the limit, if there is as much for it.
-const TAKEN_BYTES_MIN: usize = 16 * 1024;
-
 /// See the module.
 pub(super) struct Stalling<S> {
     stream: S,
     limit: Duration,
+    /// What a peer takes within the limit, if there is as much for it.
+    taken_min: usize,
     /// Armed from the first write that waits until everything is written.
     until: Option<Pin<Box<Sleep>>>,
     /// Bytes since it was armed.
@@ -22,9 +21,9 @@ pub(super) struct Stalling<S> {
 }
 
 impl<S> Stalling<S> {
-    /// Gives up when what waits was not taken within `limit`, nor a fair part of it.
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, until: None, taken: 0 }
+    /// Gives up when what waits was not taken within `limit`, nor `taken_min` bytes of it.
+    pub(super) fn new(stream: S, limit: Duration, taken_min: usize) -> Self {
+        Self { stream, limit, taken_min, until: None, taken: 0 }
     }
 
     fn guard(
@@ -43,7 +42,7 @@ impl<S> Stalling<S> {
         });
         loop {
             ready!(until.as_mut().poll(cx));
-            if self.taken < TAKEN_BYTES_MIN {
+            if self.taken < self.taken_min {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             self.taken = 0;
@@ -113,7 +112,7 @@ mod tests {
                 sleep(LIMIT / 20).await;
             }
         });
-        let (begun, mut ours) = (Instant::now(), Stalling::new(ours, LIMIT));
+        let (begun, mut ours) = (Instant::now(), Stalling::new(ours, LIMIT, 16 * 1024));
         let error = ours.write_all(&vec![b'x'; 128 * 1024]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(begun.elapsed() < 10 * LIMIT, "{:?}", begun.elapsed());
@@ -130,7 +129,7 @@ mod tests {
                 sleep(LIMIT * 7 / 10).await;
             }
         });
-        let mut ours = Stalling::new(ours, LIMIT);
+        let mut ours = Stalling::new(ours, LIMIT, 16 * 1024);
         ours.write_all(&vec![b'x'; 4 * 64 * 1024]).await.unwrap();
         peer.await.unwrap();
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use hyper::header::HeaderName;
 
+use super::limit::rate::Meter;
+use super::pass::Passages;
 use crate::config::Forward;
 use crate::deliver::{Outbox, Outlet, allowed};
 use crate::exchange::Exchanger;
@@ -17,6 +19,7 @@ pub(super) struct Wiring {
     pub(super) snapshot: Arc<Snapshot>,
     routes: HashMap<String, Wired>,
     outlets: HashMap<String, Arc<Outlet>>,
+    pub(super) passages: Passages,
     pub(super) exchanger: Arc<Exchanger>,
 }
 
@@ -25,6 +28,8 @@ pub(super) struct Wired {
     pub(super) route: Arc<Route>,
     pub(super) metrics: RouteMetrics,
     pub(super) outlet: Arc<Outlet>,
+    /// How often each client address may call.
+    pub(super) meter: Option<Arc<Meter>>,
     /// The request headers that go with an original.
     pub(super) allowed: Vec<HeaderName>,
 }
@@ -63,6 +68,10 @@ impl Wiring {
             let wired = Wired {
                 metrics: metrics.route(&route.name, &route.gateway, keys(route)),
                 outlet: Arc::clone(outlet),
+                meter: Meter::of(
+                    route.rate,
+                    before.and_then(|before| before.routes.get(path)?.meter.as_ref()),
+                ),
                 allowed: match &route.forward {
                     Forward::Canonical { .. } => Vec::new(),
                     Forward::Original { headers, .. } => allowed(headers),
@@ -75,7 +84,10 @@ impl Wiring {
             Some(exchanger) if exchanger.serves(&snapshot.exchanges) => Arc::clone(exchanger),
             _ => Arc::new(Exchanger::new(&snapshot.exchanges, metrics)),
         };
-        Self { snapshot, routes, outlets, exchanger }
+        let none = Passages::default();
+        let passages = before.map_or(&none, |before| &before.passages);
+        let passages = Passages::new(&snapshot, passages, metrics);
+        Self { snapshot, routes, outlets, passages, exchanger }
     }
 
     /// The route of exactly this path.
@@ -91,6 +103,7 @@ impl Wiring {
     /// Closes connections that nobody has used for a while.
     pub(super) fn sweep(&self) {
         self.outlets.values().for_each(|outlet| outlet.sweep());
+        self.passages.sweep();
     }
 }
 

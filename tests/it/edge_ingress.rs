@@ -77,8 +77,11 @@ async fn only_the_exact_path_is_a_route() {
 
 #[tokio::test]
 async fn a_callback_cannot_change_the_protocol() {
-    let request = post("/watch/", "Upgrade: websocket\r\n", "a=1");
+    let request = post("/watch/", "Upgrade: websocket\r\n", "");
     refusal(&request, 400, ("watch", "rejected", "bad_http")).await;
+    // With a body it is not even a request.
+    let request = post("/watch/", "Upgrade: websocket\r\n", "a=1");
+    refusal(&request, 400, ("none", "rejected", "bad_http")).await;
 }
 
 #[tokio::test]
@@ -198,7 +201,8 @@ async fn connections_above_the_limit_are_closed_at_once() {
     let _first = TcpStream::connect(running.addresses[0]).await.unwrap();
     let _second = TcpStream::connect(running.addresses[0]).await.unwrap();
     assert!(tell(running.addresses[0], "").await.is_none());
-    let refused = series(&running, "countersign_connections_refused_total").unwrap();
+    let refused =
+        series(&running, "countersign_connections_refused_total{limit=\"connections\"}").unwrap();
     assert_eq!(refused.to_bits(), 1.0_f64.to_bits());
 }
 

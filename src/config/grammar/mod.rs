@@ -6,8 +6,12 @@ use std::time::Duration;
 use crate::text::shape::{Key, Kind, Shape};
 
 mod keep;
+mod proxy;
 
 use keep::{RETRY, STORE};
+use proxy::{
+    BYTES_PER_SECOND, CONNECTIONS_PER_ADDRESS, IDLE_TIMEOUT, PROXY, RATE, REQUESTS_PER_CONNECTION,
+};
 
 const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -69,7 +73,20 @@ pub(super) static CONFIG: Shape = Shape {
             "routes",
             Kind::NonEmptyList(&Kind::Map(&ROUTE)),
             "Which path is judged by which rule and forwarded to which upstream. Every other path \
-             is answered with 404.",
+             is answered with 404, unless `proxy` has it.",
+        ),
+        Key::optional(
+            "proxy",
+            Kind::List(&Kind::Map(&PROXY)),
+            "What passes through, unjudged, so that countersign can stand in front of a whole site. \
+             Left out: nothing.",
+        ),
+        Key::optional(
+            "trusted_proxies",
+            Kind::OneOrMany(&Kind::Text),
+            "Networks of the proxies in front of countersign: `10.0.0.0/8`. What they say of the \
+             client (`X-Forwarded-For`, `X-Forwarded-Proto`, the PROXY protocol) is believed. \
+             Default: nobody.",
         ),
     ],
 };
@@ -136,6 +153,10 @@ pub(super) static LIMITS: Shape = Shape {
             Kind::Integer { min: 1, max: 100_000 },
             "Open connections, all listeners together. Default `4096`.",
         ),
+        CONNECTIONS_PER_ADDRESS,
+        REQUESTS_PER_CONNECTION,
+        IDLE_TIMEOUT,
+        BYTES_PER_SECOND,
         Key::optional(
             "header_bytes",
             Kind::Size { min: 8 * KIB, max: MIB },
@@ -344,6 +365,12 @@ static ROUTE: Shape = Shape {
             "What becomes of an event that tells of a state that its payment has left behind, such \
              as pending after paid. Default `mark`.",
         ),
+        Key::optional(
+            "allow",
+            Kind::OneOrMany(&Kind::Text),
+            "Networks whose clients may call: `10.0.0.0/8`. Others get 403. Default: everybody.",
+        ),
+        Key::optional("rate", Kind::Map(&RATE), "How often each client address may call."),
         Key::optional(
             "strength",
             Kind::Choice(&[

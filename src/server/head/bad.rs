@@ -33,10 +33,14 @@ pub enum Bad {
     Name,
     /// Not a path, nor a URL with one.
     Target,
+    /// The head did not come in time.
+    TooSlow,
     /// The head is longer than allowed.
     TooLarge,
     /// A trailer that frames or routes, or too many of them.
     Trailer,
+    /// Asks for another protocol, and has a body or is of HTTP/1.0.
+    Upgrade,
     /// Neither HTTP/1.0 nor HTTP/1.1.
     Version,
 }
@@ -60,13 +64,35 @@ impl Bad {
             Self::Name => "header name",
             Self::Target => "target",
             Self::TooLarge => "head",
+            Self::TooSlow => "time of the head",
             Self::Trailer => "trailer",
+            Self::Upgrade => "upgrade",
             Self::Version => "version",
         }
     }
 
     /// What its sender is told.
     pub(in crate::server) fn refusal(self) -> Refusal {
-        if self == Self::TooLarge { Refusal::HeadTooLarge } else { Refusal::BadHttp }
+        match self {
+            Self::TooLarge => Refusal::HeadTooLarge,
+            Self::TooSlow => Refusal::HeadTimeout,
+            Self::BareLineFeed
+            | Self::ChunkEnd
+            | Self::ChunkSize
+            | Self::Coding
+            | Self::Connection
+            | Self::Control
+            | Self::Expect
+            | Self::Fold
+            | Self::Host
+            | Self::Length
+            | Self::LengthAndCoding
+            | Self::Method
+            | Self::Name
+            | Self::Target
+            | Self::Trailer
+            | Self::Upgrade
+            | Self::Version => Refusal::BadHttp,
+        }
     }
 }

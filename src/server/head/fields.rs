@@ -20,6 +20,8 @@ pub(super) enum Framing {
     Chunked,
     /// Also of what has no body.
     Length(u64),
+    /// There is none; and what follows may be another protocol.
+    Upgrade,
 }
 
 /// Headers that frame or route a request.
@@ -30,15 +32,17 @@ pub(super) enum Known {
     Expect,
     Host,
     TransferEncoding,
+    Upgrade,
 }
 
 impl Known {
-    const ALL: [(&[u8], Self); 5] = [
+    const ALL: [(&[u8], Self); 6] = [
         (b"connection", Self::Connection),
         (b"content-length", Self::ContentLength),
         (b"expect", Self::Expect),
         (b"host", Self::Host),
         (b"transfer-encoding", Self::TransferEncoding),
+        (b"upgrade", Self::Upgrade),
     ];
 
     pub(super) fn of(name: &[u8]) -> Option<Self> {
@@ -62,6 +66,7 @@ pub(super) struct Head {
     has_host: bool,
     length: Option<u64>,
     is_chunked: bool,
+    is_upgrade: bool,
 }
 
 struct RequestLine {
@@ -119,7 +124,8 @@ impl Head {
             None => Ok(()),
             Some(Known::Connection) => {
                 let is_harmless = |option: &[u8]| {
-                    option.is_empty() || (syntax::is_token(option) && Known::of(option).is_none())
+                    let known = Known::of(option).filter(|known| *known != Known::Upgrade);
+                    option.is_empty() || (syntax::is_token(option) && known.is_none())
                 };
                 let mut options = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
                 if options.all(is_harmless) { Ok(()) } else { Err(Bad::Connection) }
@@ -147,6 +153,10 @@ impl Head {
                 }
                 if self.length.is_some() { Err(Bad::LengthAndCoding) } else { Ok(()) }
             }
+            Some(Known::Upgrade) => {
+                self.is_upgrade = true;
+                Ok(())
+            }
         }
     }
 
@@ -155,11 +165,18 @@ impl Head {
         if !self.has_host {
             return Err(Bad::Host);
         }
-        if !self.is_chunked {
-            return Ok(Framing::Length(self.length.unwrap_or(0)));
+        let is_http_11 = self.request.as_ref().is_some_and(|line| line.is_http_11);
+        let framing = match self.length {
+            None if self.is_chunked && !is_http_11 => return Err(Bad::Coding),
+            None if self.is_chunked => Framing::Chunked,
+            length => Framing::Length(length.unwrap_or(0)),
+        };
+        if !self.is_upgrade {
+            return Ok(framing);
         }
-        let knows_chunks = self.request.as_ref().is_some_and(|line| line.is_http_11);
-        if knows_chunks { Ok(Framing::Chunked) } else { Err(Bad::Coding) }
+        // Where the body ends and the other protocol begins is a matter of dispute.
+        let is_plain = is_http_11 && framing == Framing::Length(0);
+        if is_plain { Ok(Framing::Upgrade) } else { Err(Bad::Upgrade) }
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use super::{Bad, HeadLimits, Scanner};
 use crate::server::linger::Linger;
+use crate::server::switch::Switch;
 
 /// Takes the place of a head that is refused. Whoever answers requests refuses it, so the answer is
 /// made, counted and logged like any other, and hyper writes it when those before it are written:
@@ -21,14 +24,14 @@ pub(in crate::server) fn is_mark(path: &str) -> bool {
     path == "*"
 }
 
-/// Why a connection ends, once it is known.
-pub(in crate::server) type Refused = Arc<OnceLock<Bad>>;
-
 /// Lets pass what the scanner lets pass.
 pub(in crate::server) struct Filtered<S> {
     stream: S,
     scanner: Scanner,
-    refused: Refused,
+    switch: Arc<Switch>,
+    /// For the first head, and each one that has begun.
+    header_timeout: Duration,
+    until: Option<Pin<Box<Sleep>>>,
     /// Begins with what has passed and did not fit into the reader's buffer; the rest is a line or
     /// head that has not ended. At most a head and one read.
     held: Vec<u8>,
@@ -38,9 +41,22 @@ pub(in crate::server) struct Filtered<S> {
 }
 
 impl<S> Filtered<S> {
-    pub(in crate::server) fn new(stream: S, limits: HeadLimits, refused: Refused) -> Self {
-        let scanner = Scanner::new(limits);
-        Self { stream, scanner, refused, held: Vec::new(), passed: 0, linger: None }
+    pub(in crate::server) fn new(
+        stream: S,
+        limits: HeadLimits,
+        header_timeout: Duration,
+        switch: Arc<Switch>,
+    ) -> Self {
+        Self {
+            stream,
+            scanner: Scanner::new(limits),
+            switch,
+            header_timeout,
+            until: Some(Box::pin(sleep(header_timeout))),
+            held: Vec::new(),
+            passed: 0,
+            linger: None,
+        }
     }
 
     /// Takes over what is held and passes, as much as fits.
@@ -70,14 +86,39 @@ impl<S> Filtered<S> {
             (self.passed, verdict) = self.scanner.scan(&self.held);
         }
         if let Err(bad) = verdict {
-            self.held.truncate(self.passed);
-            if self.scanner.is_in_head() {
-                self.held.extend_from_slice(MARK);
-                self.passed = self.held.len();
-            }
-            // It can only be empty: this is the first and last time.
-            self.refused.set(bad).ok();
+            self.refuse(bad);
         }
+        let is_waiting = self.scanner.is_in_head() && self.held.len() > self.passed;
+        if !is_waiting {
+            self.until = None;
+        } else if self.until.is_none() {
+            self.until = Some(Box::pin(sleep(self.header_timeout)));
+        }
+    }
+
+    fn refuse(&mut self, bad: Bad) {
+        self.held.truncate(self.passed);
+        if self.scanner.is_in_head() {
+            self.held.extend_from_slice(MARK);
+            self.passed = self.held.len();
+        }
+        self.switch.refuse(bad);
+    }
+}
+
+impl<S> Filtered<S> {
+    /// Ready when a head has not come in time: then it is refused, or the connection is over if not
+    /// a byte of it has come.
+    fn late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(until) = &mut self.until else { return Poll::Pending };
+        ready!(until.as_mut().poll(cx));
+        self.until = None;
+        if self.held.is_empty() {
+            self.switch.refuse(Bad::TooSlow);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.refuse(Bad::TooSlow);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -96,7 +137,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Filtered<S> {
             if buf.filled().len() > start || buf.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
-            if this.refused.get().is_some() {
+            if this.scanner.is_upgrade() {
+                if !this.switch.is_tunnel() {
+                    // Nobody knows yet what it is. Who answers ends the connection, or goes over.
+                    return Poll::Pending;
+                }
+                if this.held.is_empty() {
+                    return Pin::new(&mut this.stream).poll_read(cx, buf);
+                }
+                this.passed = this.held.len();
+                continue;
+            }
+            if this.switch.refused().is_some() {
                 return if this.scanner.is_in_head() {
                     // Nothing comes after the mark. The end of the stream would tell hyper that
                     // nobody waits for what it has not answered yet.
@@ -106,7 +158,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Filtered<S> {
                     Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
                 };
             }
-            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+            let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buf) else {
+                ready!(this.late(cx))?;
+                continue;
+            };
+            read?;
             if buf.filled().len() == start {
                 // The end, in the middle of what is held: that will never be a request.
                 return Poll::Ready(Ok(()));
@@ -145,7 +201,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Filtered<S> {
         let this = self.get_mut();
         if this.linger.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            if this.scanner.is_in_head() && this.refused.get().is_none() {
+            let is_between = this.scanner.is_in_head() || this.scanner.is_upgrade();
+            if is_between && this.switch.refused().is_none() {
                 // What was sent was read to its end.
                 return Poll::Ready(Ok(()));
             }

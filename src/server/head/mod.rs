@@ -17,7 +17,7 @@ use memchr::memchr;
 
 pub use bad::Bad;
 use fields::{Framing, Head};
-pub(super) use filter::{Filtered, Refused, is_mark};
+pub(super) use filter::{Filtered, is_mark};
 
 /// Bytes of all trailers of one body, their line ends included.
 const TRAILER_BYTES_MAX: usize = 4 * 1024;
@@ -47,6 +47,8 @@ enum At {
     Chunk(u64),
     ChunkEnd,
     Trailers(Trailers),
+    /// Perhaps another protocol. Nothing passes here.
+    Upgrade,
 }
 
 #[derive(Default)]
@@ -83,6 +85,11 @@ impl Scanner {
         matches!(self.at, At::Head(_))
     }
 
+    /// Whether what follows may be another protocol, and nothing passes here any more.
+    pub fn is_upgrade(&self) -> bool {
+        matches!(self.at, At::Upgrade)
+    }
+
     /// As [`Scanner::scan`], but stops at the end of a head, a line, or data.
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Bad> {
         match &mut self.at {
@@ -92,9 +99,11 @@ impl Scanner {
                     Framing::Chunked => At::ChunkSize,
                     Framing::Length(0) => At::Head(Head::default()),
                     Framing::Length(length) => At::Body(length),
+                    Framing::Upgrade => At::Upgrade,
                 };
                 Ok(length)
             }
+            At::Upgrade => Ok(0),
             At::Body(left) => {
                 let length = take(left, bytes.len());
                 if *left == 0 {

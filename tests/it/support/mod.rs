@@ -30,6 +30,7 @@ pub(crate) mod load;
 pub(crate) mod nginx;
 pub(crate) mod operate;
 pub(crate) mod outbox;
+pub(crate) mod passing;
 pub(crate) mod shop;
 pub(crate) mod site;
 pub(crate) mod wire;
@@ -63,6 +64,10 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
 pub(crate) fn limits() -> Limits {
     Limits {
         connections_max: 100,
+        connections_per_address_max: 100,
+        requests_per_connection_max: 10_000,
+        idle_timeout: Duration::from_millis(300),
+        bytes_per_second_min: 512,
         header_bytes_max: 16 * 1024,
         headers_max: 30,
         header_timeout: Duration::from_millis(300),
@@ -119,6 +124,8 @@ pub(crate) fn route(
         delivery: Delivery::Direct,
         capture: Capture::None,
         hold_regressive: false,
+        allow: None,
+        rate: None,
     };
     (path.to_owned(), route)
 }
@@ -134,7 +141,13 @@ pub(crate) fn original(headers: &[&str]) -> Forward {
 pub(crate) fn snapshot(routes: Vec<(String, Route)>) -> Snapshot {
     let routes = routes.into_iter().map(|(path, route)| (path, Arc::new(route))).collect();
     let token = Err("there is none".to_owned());
-    Snapshot { generation: 1, routes, exchanges: Arc::new(exchanges()), token }
+    Snapshot {
+        generation: 1,
+        routes,
+        site: Arc::default(),
+        exchanges: Arc::new(exchanges()),
+        token,
+    }
 }
 
 /// The daemon with these routes, on ports of its own.
