@@ -1,11 +1,13 @@
 //! The one cell that changes at run time, and the only reader of disk and environment.
 
 mod build;
+mod certificates;
 mod exchanges;
 pub mod loader;
 pub mod rules;
 pub mod sources;
 mod store;
+mod tls;
 pub mod watch;
 
 use std::collections::HashMap;
@@ -14,8 +16,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub use certificates::Pair;
 pub use exchanges::Exchanges;
 pub use store::{Store, Token};
+pub use tls::Tls;
 
 use crate::config::{Capture, Delivery, Forward, Mode, Retry, Target};
 use crate::engine::Bound;
@@ -27,6 +31,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Routes by their exact path.
     pub routes: HashMap<String, Arc<Route>>,
+    /// What the listeners that speak TLS show; `None`: none does.
+    pub tls: Option<Arc<Tls>>,
     /// How gateways are asked.
     pub exchanges: Arc<Exchanges>,
     /// What opens the API for operators; `Err`: why it is shut.

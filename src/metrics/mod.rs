@@ -6,6 +6,7 @@ mod exchange;
 mod labels;
 mod outbox;
 mod store;
+mod tls;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
 pub use store::StoreMetrics;
+pub use tls::{Handshake, TlsMetrics};
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -65,6 +67,7 @@ pub struct Metrics {
     exchanges: ExchangeMetrics,
     store: StoreMetrics,
     captures: CaptureMetrics,
+    tls: TlsMetrics,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
     generation: IntGauge,
@@ -103,6 +106,7 @@ impl Metrics {
             exchanges: ExchangeMetrics::new(&registry)?,
             store: StoreMetrics::new(&registry)?,
             captures: CaptureMetrics::new(&registry)?,
+            tls: TlsMetrics::new(&registry)?,
             reload_successful: IntGauge::new(
                 "config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -288,6 +292,11 @@ impl Metrics {
     /// What is counted of the store.
     pub fn store(&self) -> StoreMetrics {
         self.store.clone()
+    }
+
+    /// What is counted of TLS.
+    pub fn tls(&self) -> &TlsMetrics {
+        &self.tls
     }
 
     /// What is counted of captures.

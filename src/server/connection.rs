@@ -1,5 +1,6 @@
 //! One connection: what stands between the socket and hyper, and how long it lives.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use tokio::net::TcpStream;
 use super::caller::Caller;
 use super::head::{Bad, Filtered, HeadLimits, Refused, is_mark};
 use super::stall::Stalling;
+use super::tls::Tls;
 use super::{Listening, Phase, Service};
 
 /// Room that hyper's parser needs at least.
@@ -24,12 +26,24 @@ impl Listening {
     pub(super) async fn connection(
         &self,
         stream: TcpStream,
-        caller: Caller,
-        service: &impl Service,
+        peer: SocketAddr,
+        tls: Option<&Tls>,
+        service: Arc<impl Service>,
     ) {
         // Answers are one small write each; a failure to say so costs time only.
         drop(stream.set_nodelay(true));
-        self.http1(stream, caller, service).await;
+        // Below TLS: what matters is what the peer takes, not what is enciphered for it.
+        let stream = Stalling::new(stream, self.limits.body_timeout);
+        let Some(tls) = tls else {
+            return self.http1(stream, Caller { peer, tls: None }, &*service).await;
+        };
+        let mut phase = self.phase.clone();
+        let secured = tokio::select! {
+            secured = tls.handshake(stream, self.limits.handshake_timeout, &self.metrics) => secured,
+            _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
+        };
+        let Some((stream, session)) = secured else { return };
+        self.http1(stream, Caller { peer, tls: Some(session) }, &*service).await;
     }
 
     /// Over whatever carries it.
@@ -40,7 +54,6 @@ impl Listening {
         let limits = &self.limits;
         let head = HeadLimits { bytes_max: limits.header_bytes_max, lines_max: limits.headers_max };
         let refused = Refused::default();
-        let stream = Stalling::new(stream, limits.body_timeout);
         let io = TokioIo::new(Filtered::new(stream, head, Arc::clone(&refused)));
         let answer = service_fn(|request: Request<Incoming>| {
             let bad = refused.get().filter(|_| is_mark(request.uri().path()));

@@ -11,6 +11,7 @@ mod record;
 mod refusal;
 mod respond;
 mod stall;
+mod tls;
 mod vet;
 mod wiring;
 
@@ -28,6 +29,7 @@ pub use caller::Caller;
 pub use ingress::{Ingress, Keeping};
 pub use refusal::Refusal;
 pub use respond::refusal;
+pub use tls::{Session, Tls};
 
 use crate::config::Limits;
 use crate::metrics::Metrics;
@@ -79,8 +81,13 @@ impl Listening {
 
     /// Accepts on `listener` until the phase is no longer [`Phase::Serving`]. The connections
     /// live on; see [`Listening::drained`].
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, service: Arc<impl Service>) {
-        let mut phase = self.phase.clone();
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        service: Arc<impl Service>,
+    ) {
+        let (mut phase, tls) = (self.phase.clone(), tls.map(Arc::new));
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -99,9 +106,10 @@ impl Listening {
                 continue;
             };
             let (listening, service) = (Arc::clone(&self), Arc::clone(&service));
+            let tls = tls.clone();
             tokio::spawn(async move {
                 let _open = listening.metrics.connection_opened();
-                listening.connection(stream, Caller { peer }, &*service).await;
+                listening.connection(stream, peer, tls.as_deref(), service).await;
                 drop(place);
             });
         }

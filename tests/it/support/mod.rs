@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign::app::{self, Running, Setup, Source};
 use countersign::config::{
-    Boot, Capture, Forward, Limits, Log, LogFormat, LogLevel, Mode, Retry, Target,
+    Boot, Capture, Forward, Limits, Listener, Log, LogFormat, LogLevel, Mode, Retry, Target,
 };
 use countersign::engine::inbound::UnixSeconds;
 use countersign::engine::secret::Secret;
@@ -32,6 +32,7 @@ pub(crate) mod operate;
 pub(crate) mod outbox;
 pub(crate) mod shop;
 pub(crate) mod site;
+pub(crate) mod tls;
 pub(crate) mod wire;
 pub(crate) mod written;
 
@@ -63,6 +64,7 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
 pub(crate) fn limits() -> Limits {
     Limits {
         connections_max: 100,
+        handshake_timeout: Duration::from_millis(300),
         header_bytes_max: 16 * 1024,
         headers_max: 30,
         header_timeout: Duration::from_millis(300),
@@ -134,7 +136,7 @@ pub(crate) fn original(headers: &[&str]) -> Forward {
 pub(crate) fn snapshot(routes: Vec<(String, Route)>) -> Snapshot {
     let routes = routes.into_iter().map(|(path, route)| (path, Arc::new(route))).collect();
     let token = Err("there is none".to_owned());
-    Snapshot { generation: 1, routes, exchanges: Arc::new(exchanges()), token }
+    Snapshot { generation: 1, routes, tls: None, exchanges: Arc::new(exchanges()), token }
 }
 
 /// The daemon with these routes, on ports of its own.
@@ -149,8 +151,9 @@ pub(crate) async fn daemon_of(
 ) -> Running {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let log = Log { format: LogFormat::Json, level: LogLevel::Info };
+    let listen = vec![Listener { address: any, tls: None }];
     app::start(Setup {
-        boot: Boot { listen: vec![any], admin: Some(any), limits, store: None, log },
+        boot: Boot { listen, admin: Some(any), limits, store: None, log },
         store: None,
         live: Arc::new(Live::new(snapshot(routes))),
         source,
