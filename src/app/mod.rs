@@ -21,12 +21,12 @@ pub use reload::{Reloaded, Source};
 
 use crate::admin::Admin;
 use crate::admin::api::Api;
-use crate::config::{Boot, Limits};
+use crate::config::{Boot, Limits, Listener};
 use crate::deliver::Outbox;
 use crate::engine::inbound::UnixSeconds;
 use crate::live::{Live, Store};
 use crate::metrics::Metrics;
-use crate::server::{Ingress, Keeping, Listening, Phase};
+use crate::server::{Ingress, Keeping, Listening, Phase, Tls};
 use crate::store::captures::Captures;
 
 /// What is needed to start.
@@ -84,8 +84,9 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     let Setup { boot, store, live, source, clock } = setup;
     let Boot { listen, admin, limits, store: _, log: _ } = boot;
     let mut listeners = Vec::new();
-    for address in listen {
-        listeners.push(bind(address).await?);
+    for Listener { address, tls } in listen {
+        let tls = tls.map(|certificates| Tls::new(Arc::clone(&live), certificates));
+        listeners.push((bind(address).await?, tls));
     }
     let admin_listener = match admin {
         Some(address) => Some(bind(address).await?),
@@ -122,9 +123,9 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     }
     let callbacks = Listening::new(limits.clone(), Arc::clone(&metrics), phases.clone());
     let mut addresses = Vec::new();
-    for listener in listeners {
+    for (listener, tls) in listeners {
         addresses.push(listener.local_addr()?);
-        tasks.spawn(Arc::clone(&callbacks).serve(listener, Arc::clone(&ingress)));
+        tasks.spawn(Arc::clone(&callbacks).serve(listener, tls, Arc::clone(&ingress)));
     }
     let drain_timeout = limits.drain_timeout;
     let mut admin = None;
@@ -133,7 +134,7 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
         let limits = Limits { connections_max: ADMIN_CONNECTIONS_MAX, ..limits };
         let service = Admin::new(Arc::clone(&live), Arc::clone(&metrics), phases, api);
         let listening = Listening::new(limits, Arc::clone(&metrics), admin_phases);
-        tasks.spawn(listening.serve(listener, Arc::new(service)));
+        tasks.spawn(listening.serve(listener, None, Arc::new(service)));
     }
     let (reloads, triggers) = mpsc::channel(1);
     tasks.spawn(housekeeping(Arc::clone(&ingress)));

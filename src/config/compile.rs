@@ -11,9 +11,10 @@ use crate::config::grammar::CONFIG;
 use crate::config::hide::hide_literals;
 use crate::config::proxy::{networks, proxies, rate};
 use crate::config::store::{Keeping, keeping, retry, secret, store};
+use crate::config::tls::{self, tls};
 use crate::config::{
-    At, Boot, Config, Forward, Hot, Limits, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
-    Route, Target, Upstream, check,
+    At, Boot, Config, Forward, Hot, Limits, Listener, Log, LogFormat, LogLevel, Mode, Param,
+    ParamValue, Route, Target, Upstream, check,
 };
 use crate::engine::event::Strength;
 use crate::text::node::{Kind, Node};
@@ -33,6 +34,7 @@ pub(super) fn compile(node: &Node, file: &str) -> Result<Config, Problems> {
     hide_literals(node, &mut problems);
     shape::check(node, &CONFIG, &mut problems);
     let boot = boot(node, &mut problems);
+    let tls = tls(node, &mut problems);
     let upstreams = upstreams(node, &mut problems);
     let routes = routes(node, &upstreams, boot.store.is_some(), &mut problems);
     let proxies = proxies(node, &upstreams, &mut problems);
@@ -41,7 +43,8 @@ pub(super) fn compile(node: &Node, file: &str) -> Result<Config, Problems> {
     let rules = rules(node);
     let token = node.get("admin").and_then(|admin| admin.get("token"));
     let admin_token = token.and_then(|node| secret(node, &mut problems));
-    let hot = Hot { rules, upstreams, exchanges, routes, proxies, trusted_proxies, admin_token };
+    let hot =
+        Hot { rules, upstreams, tls, exchanges, routes, proxies, trusted_proxies, admin_token };
     problems.into_result(Config { boot, hot })
 }
 
@@ -102,7 +105,13 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
         }
         Some(address)
     };
-    let listen = listeners.iter().filter_map(|listener| address(listener, problems)).collect();
+    let listen = listeners
+        .iter()
+        .filter_map(|listener| {
+            let address = address(listener, problems)?;
+            Some(Listener { address, tls: tls::of_listener(listener, problems) })
+        })
+        .collect();
     let admin = node.get("admin").and_then(|admin| address(admin, problems));
     let limits = node.get("limits");
     Boot {
@@ -114,6 +123,7 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
             requests_per_connection_max: count(limits, "requests_per_connection", 10_000),
             idle_timeout: duration(limits, "idle_timeout", Duration::from_secs(60)),
             bytes_per_second_min: size(limits, "bytes_per_second", 512),
+            handshake_timeout: duration(limits, "handshake_timeout", Duration::from_secs(5)),
             header_bytes_max: size(limits, "header_bytes", 16 * 1024),
             headers_max: count(limits, "headers", 100),
             header_timeout: duration(limits, "header_timeout", Duration::from_secs(10)),

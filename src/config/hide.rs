@@ -6,25 +6,38 @@ use crate::text::problem::Problems;
 /// Masks what may be a secret that should not be here: literal parameters and secrets, and
 /// whatever follows an unknown key, which may be a misspelt one.
 pub(super) fn hide_literals(node: &Node, problems: &mut Problems) {
-    const STRUCTURE: &[&str] =
-        &["listen", "admin", "log", "limits", "exchanges", "rules", "routes", "forward"];
+    const STRUCTURE: &[&str] = &[
+        "admin",
+        "certificates",
+        "exchanges",
+        "forward",
+        "limits",
+        "listen",
+        "log",
+        "routes",
+        "rules",
+        "tls",
+    ];
     const PLAIN: &[&str] = &[
         "address",
         "answer_bytes_max",
         "as",
         "body",
         "body_timeout",
+        "client_certificates",
         "connect_timeout",
         "connections",
         "drain_timeout",
         "format",
         "gateway",
+        "handshake_timeout",
         "header_bytes",
         "header_timeout",
         "headers",
         "in_flight",
         "in_flight_max",
         "level",
+        "min_version",
         "mode",
         "name",
         "path",
@@ -51,6 +64,8 @@ pub(super) fn hide_literals(node: &Node, problems: &mut Problems) {
                 }
             }
             "url" if value.as_text().is_some_and(|url| !url.contains('@')) => {}
+            // A key may have been pasted where its file should be named.
+            "certificates" | "tls" if value.as_text().is_some() => hide(value, problems),
             key if STRUCTURE.contains(&key) => hide_literals(value, problems),
             key if PLAIN.contains(&key) && is_flat(value) => {}
             _ => hide(value, problems),

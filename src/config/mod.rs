@@ -9,6 +9,7 @@ mod hide;
 mod host;
 mod proxy;
 mod store;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -69,7 +70,7 @@ pub struct Config {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Boot {
     /// Where callbacks arrive. Never empty.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listener>,
     /// Where metrics and health are served; `None`: nowhere.
     pub admin: Option<SocketAddr>,
     /// What outlives a restart; `None`: nothing.
@@ -78,6 +79,24 @@ pub struct Boot {
     pub limits: Limits,
     /// How the log looks.
     pub log: Log,
+}
+
+/// One address, and how it is spoken to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listener {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether clients are asked for certificates; `None`: it does not speak TLS.
+    pub tls: Option<ClientCertificates>,
+}
+
+/// See [`Listener::tls`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientCertificates {
+    /// They may show one.
+    Ask,
+    /// Nobody is asked.
+    Ignore,
 }
 
 /// Maxima of the listeners. All have safe defaults.
@@ -93,6 +112,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// What a client must send or take at least, over `body_timeout`.
     pub bytes_per_second_min: usize,
+    /// From the begin of a connection to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
     /// Bytes of request line and headers together.
     pub header_bytes_max: usize,
     /// Header lines.
@@ -174,6 +195,8 @@ pub struct Hot {
     pub rules: Vec<At<PathBuf>>,
     /// Who receives events.
     pub upstreams: Vec<Upstream>,
+    /// What the listeners that speak TLS show; `None`: none does.
+    pub tls: Option<Tls>,
     /// How gateways are asked.
     pub exchanges: Exchanges,
     /// What is wired to what.
@@ -184,6 +207,33 @@ pub struct Hot {
     pub trusted_proxies: Vec<Network>,
     /// What opens the API for operators; `None`: it is shut.
     pub admin_token: Option<At<SecretRef>>,
+}
+
+/// What listeners that speak TLS show and accept.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tls {
+    /// Never empty; the first is for clients that ask for no name.
+    pub certificates: Vec<CertificatePair>,
+    /// The oldest version that is spoken.
+    pub min_version: TlsVersion,
+}
+
+/// Where a certificate is kept, with its key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificatePair {
+    /// It, and those that lead towards its root.
+    pub chain: At<SecretRef>,
+    /// Its private key.
+    pub key: At<SecretRef>,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    V12,
+    /// RFC 8446.
+    V13,
 }
 
 /// How gateways are asked what a rule must know.

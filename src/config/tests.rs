@@ -58,7 +58,8 @@ fn complain(text: &str, want: &[&str]) {
 #[test]
 fn a_configuration_comes_to_what_it_says() {
     let Config { boot, hot } = good(GOOD);
-    assert_eq!(boot.listen, ["127.0.0.1:8080".parse().unwrap(), "[::1]:8080".parse().unwrap()]);
+    let plain = |address: &str| Listener { address: address.parse().unwrap(), tls: None };
+    assert_eq!(boot.listen, ["127.0.0.1:8080", "[::1]:8080"].map(plain));
     assert_eq!(boot.admin, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(boot.log, Log { format: LogFormat::Pretty, level: LogLevel::Warn });
     assert_eq!(boot.limits.connections_max, 7);
@@ -202,6 +203,44 @@ fn a_host_that_is_asked_differently_is_named_once_and_well() {
 }
 
 #[test]
+fn what_is_said_of_tls_comes_to_what_it_says() {
+    let route = "- { path: /, gateway: g, upstream: p, forward: { as: original } }\n";
+    let text = |listen: &str, tls: &str| {
+        format!("{HEAD}{route}{tls}").replace("[ { address: 127.0.0.1:1 } ]", listen)
+    };
+    let listen = "[ { address: 127.0.0.1:1, tls: true, client_certificates: ask }, { address: \
+                  127.0.0.1:2, tls: true }, { address: 127.0.0.1:3, tls: false } ]";
+    let pair = "{ chain: file:a/fullchain.pem, key: env:KEY }";
+    let Config { boot, hot } =
+        good(&text(listen, &format!("tls: {{ certificates: [{pair}], min_version: \"1.3\" }}\n")));
+    let spoken: Vec<_> = boot.listen.iter().map(|listener| listener.tls).collect();
+    assert_eq!(spoken, [Some(ClientCertificates::Ask), Some(ClientCertificates::Ignore), None]);
+    let Tls { certificates, min_version } = hot.tls.unwrap();
+    let [CertificatePair { chain, key }] = &*certificates else { panic!("one pair") };
+    assert_eq!(chain.value, SecretRef::File("a/fullchain.pem".into()));
+    assert_eq!((&key.value, min_version), (&SecretRef::Env("KEY".into()), TlsVersion::V13));
+
+    let one = "[ { address: 127.0.0.1:1, tls: true } ]";
+    complain(&text(one, ""), &["1:40 there is no certificate to speak TLS with"]);
+    let unused = "[ { address: 127.0.0.1:1, client_certificates: ask } ]";
+    complain(
+        &text(unused, &format!("tls: {{ certificates: [{pair}] }}\n")),
+        &[
+            "1:56 only a listener that speaks TLS knows certificates of clients",
+            "5:6 no listener speaks TLS, so these certificates would not be used",
+        ],
+    );
+    complain(
+        &text(one, "tls: { certificates: [{ chain: hunter2, key: hunter2 }], min_version: 1.1 }\n"),
+        &[
+            "5:32 a certificate is not written here, but where it is kept",
+            "5:46 a key is not written here, but where it is kept",
+            "5:71 `min_version`: there is no choice `1.1`",
+        ],
+    );
+}
+
+#[test]
 fn canonical_events_need_an_upstream_that_can_check_them() {
     let route = |upstream: &str| {
         format!(
@@ -236,6 +275,9 @@ fn no_literal_that_may_be_secret_is_shown() {
         "a: { secret: hunter2".into(),
         "upstream: { u: { secret: hunter2 } }".into(),
         "private_key: hunter2".into(),
+        "tls: { certificates: [{ chain: hunter2, key: hunter2 }] }".into(),
+        "tls: { certificates: [{ chian: hunter2, kye: { a: [hunter2] } }], keys: hunter2 }".into(),
+        "tls: hunter2".into(),
         "exchanges: { roots: hunter2, addresses: { a: { b: hunter2 } } }".into(),
     ] {
         let shown = parse(&text, "c.yaml").unwrap_err().render(&text);

@@ -9,8 +9,9 @@ use crate::config::{self, At, Boot, Config};
 use crate::live::build::{Builder, site};
 use crate::live::rules::{Compiler, LoadedRule, RuleSet};
 use crate::live::sources::Sources;
+use crate::live::tls::{self, Tickets};
 use crate::live::watch::{Pace, Watch, Watched};
-use crate::live::{Exchanges, Route, Site, Snapshot, Store, Token, store};
+use crate::live::{Exchanges, Route, Site, Snapshot, Store, Tls, Token, store};
 use crate::text::problem::{Place, Problem, Problems};
 
 /// The problems of one file, and its text for the excerpts.
@@ -80,6 +81,8 @@ pub struct Loader {
     active: Option<Active>,
     /// The rules of the last attempt.
     rules: RuleSet,
+    /// As soon as TLS is spoken.
+    tickets: Option<Tickets>,
     watched: Arc<Watched>,
 }
 
@@ -87,6 +90,7 @@ struct Active {
     boot: Boot,
     generation: u64,
     routes: HashMap<String, Arc<Route>>,
+    tls: Option<Arc<Tls>>,
     rules: RuleSet,
 }
 
@@ -95,6 +99,7 @@ struct Built {
     store: Option<Store>,
     routes: HashMap<String, Arc<Route>>,
     site: Arc<Site>,
+    tls: Option<Arc<Tls>>,
     exchanges: Arc<Exchanges>,
     token: Result<Token, String>,
 }
@@ -111,6 +116,7 @@ impl Loader {
             compiler: Compiler::default(),
             active: None,
             rules: RuleSet::default(),
+            tickets: None,
             watched: Arc::default(),
         }
     }
@@ -233,18 +239,31 @@ impl Loader {
             Some(_) => None,
         };
         let token = self.token(&config, &base);
+        let mut stale = Problems::new(self.path.display().to_string());
+        let before = tls::Before {
+            active: self.active.as_ref().and_then(|active| active.tls.as_deref()),
+            tickets: &mut self.tickets,
+            stale: &mut stale,
+        };
+        let shown = config.hot.tls.as_ref();
+        let tls = shown
+            .and_then(|shown| tls::tls(shown, before, &base, &mut self.sources, &mut problems));
         let good = problems.is_empty();
         if !good {
-            reports.insert(0, Report { problems, source: text });
+            reports.insert(0, Report { problems, source: text.clone() });
+        }
+        if !stale.is_empty() {
+            reports.push(Report { problems: stale, source: text });
         }
         if !good || (self.active.is_none() && !reports.is_empty()) {
             return Err(Failure { reports });
         }
-        Ok(self.activate(config, Built { store: kept, routes, site, exchanges, token }, reports))
+        let built = Built { store: kept, routes, site, tls, exchanges, token };
+        Ok(self.activate(config, built, reports))
     }
 
     fn activate(&mut self, config: Config, built: Built, mut reports: Vec<Report>) -> Loaded {
-        let Built { store, routes, site, exchanges, token } = built;
+        let Built { store, routes, site, tls, exchanges, token } = built;
         let (boot, generation) = match self.active.take() {
             None => (config.boot, 1),
             Some(active) => {
@@ -256,9 +275,10 @@ impl Loader {
             boot: boot.clone(),
             generation,
             routes: routes.clone(),
+            tls: tls.clone(),
             rules: self.rules.clone(),
         });
-        let snapshot = Snapshot { generation, routes, site, exchanges, token };
+        let snapshot = Snapshot { generation, routes, site, tls, exchanges, token };
         Loaded { boot, store, snapshot, reports }
     }
 

@@ -1,11 +1,13 @@
 //! The one cell that changes at run time, and the only reader of disk and environment.
 
 mod build;
+mod certificates;
 mod exchanges;
 pub mod loader;
 pub mod rules;
 pub mod sources;
 mod store;
+mod tls;
 pub mod watch;
 
 use std::collections::HashMap;
@@ -14,8 +16,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+pub use certificates::Pair;
 pub use exchanges::Exchanges;
 pub use store::{Store, Token};
+pub use tls::Tls;
 
 use crate::config::{self, Capture, Delivery, Forward, Mode, Rate, Retry, Target};
 use crate::engine::Bound;
@@ -30,6 +34,8 @@ pub struct Snapshot {
     pub routes: HashMap<String, Arc<Route>>,
     /// What passes through, unjudged.
     pub site: Arc<Site>,
+    /// What the listeners that speak TLS show; `None`: none does.
+    pub tls: Option<Arc<Tls>>,
     /// How gateways are asked.
     pub exchanges: Arc<Exchanges>,
     /// What opens the API for operators; `Err`: why it is shut.

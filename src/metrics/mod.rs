@@ -7,6 +7,7 @@ mod labels;
 mod outbox;
 mod proxy;
 mod store;
+mod tls;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use labels::{Class, Crowd, Ending, ExchangeOutcome, Outcome, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
 pub use proxy::{Passed, ProxyMetrics};
 pub use store::StoreMetrics;
+pub use tls::{Handshake, TlsMetrics};
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -70,6 +72,7 @@ pub struct Metrics {
     proxies: ProxyFamilies,
     store: StoreMetrics,
     captures: CaptureMetrics,
+    tls: TlsMetrics,
     reload_successful: IntGauge,
     reload_success_time: Gauge,
     generation: IntGauge,
@@ -110,6 +113,7 @@ impl Metrics {
             proxies: ProxyFamilies::new(&registry)?,
             store: StoreMetrics::new(&registry)?,
             captures: CaptureMetrics::new(&registry)?,
+            tls: TlsMetrics::new(&registry)?,
             reload_successful: IntGauge::new(
                 "config_last_reload_successful",
                 "Whether the last attempt to load the configuration succeeded.",
@@ -322,6 +326,11 @@ impl Metrics {
     /// What is counted of the store.
     pub fn store(&self) -> StoreMetrics {
         self.store.clone()
+    }
+
+    /// What is counted of TLS.
+    pub fn tls(&self) -> &TlsMetrics {
+        &self.tls
     }
 
     /// What is counted of captures.

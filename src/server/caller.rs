@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::switch::{Switch, Tunnel};
+use super::tls::Session;
 
 /// What is known of the other end before a byte of a request is read.
 #[derive(Clone, Debug)]
@@ -12,14 +13,21 @@ pub struct Caller {
     pub peer: SocketAddr,
     /// Where it has connected to.
     pub local: SocketAddr,
+    /// What TLS has told; `None`: the connection is in the clear.
+    pub tls: Option<Session>,
     /// Of HTTP/1, which can go over to another protocol.
     switch: Option<Arc<Switch>>,
 }
 
 impl Caller {
-    /// Nothing but its address is known.
+    /// In the clear, and nothing is spoken yet.
     pub(super) fn new(peer: SocketAddr, local: SocketAddr) -> Self {
-        Self { peer, local, switch: None }
+        Self { peer, local, tls: None, switch: None }
+    }
+
+    /// The same over TLS.
+    pub(super) fn over_tls(self, session: Session) -> Self {
+        Self { tls: Some(session), ..self }
     }
 
     /// The same over HTTP/1.
@@ -29,7 +37,7 @@ impl Caller {
 
     /// Whether nobody between can have read it.
     pub(super) fn is_encrypted(&self) -> bool {
-        false
+        self.tls.is_some()
     }
 
     /// Whether [`Caller::go_over`] can do anything.

@@ -20,6 +20,7 @@ use super::caller::Caller;
 use super::head::{Bad, Filtered, HeadLimits, is_mark};
 use super::stall::Stalling;
 use super::switch::{Switch, Tunnel};
+use super::tls::Tls;
 use super::{Listening, Phase, Service};
 use crate::metrics::Ending;
 
@@ -32,11 +33,22 @@ impl Listening {
         &self,
         stream: TcpStream,
         caller: Caller,
+        tls: Option<&Tls>,
         service: &impl Service,
     ) {
         // Answers are one small write each; a failure to say so costs time only.
         drop(stream.set_nodelay(true));
-        self.http1(stream, caller, service).await;
+        let limits = &self.limits;
+        // Below TLS: what matters is what the peer takes, not what is enciphered for it.
+        let stream = Stalling::new(stream, limits.body_timeout, limits.bytes_min());
+        let Some(tls) = tls else { return self.http1(stream, caller, service).await };
+        let mut phase = self.phase.clone();
+        let secured = tokio::select! {
+            secured = tls.handshake(stream, limits.handshake_timeout, &self.metrics) => secured,
+            _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
+        };
+        let Some((stream, session)) = secured else { return };
+        self.http1(stream, caller.over_tls(session), service).await;
     }
 
     /// Over whatever carries it.
@@ -48,7 +60,6 @@ impl Listening {
         let switch = Arc::<Switch>::default();
         let caller = caller.with(&switch);
         let head = HeadLimits { bytes_max: limits.header_bytes_max, lines_max: limits.headers_max };
-        let stream = Stalling::new(stream, limits.body_timeout, limits.bytes_min());
         let stream = Filtered::new(stream, head, limits.header_timeout, Arc::clone(&switch));
         let served = AtomicUsize::new(0);
         let answer = service_fn(|request: Request<Incoming>| {

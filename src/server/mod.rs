@@ -15,6 +15,7 @@ mod respond;
 mod sender;
 mod stall;
 mod switch;
+mod tls;
 mod vet;
 mod wiring;
 
@@ -33,6 +34,7 @@ pub use caller::Caller;
 pub use ingress::{Ingress, Keeping};
 pub use refusal::Refusal;
 pub use respond::refusal;
+pub use tls::{Session, Tls};
 
 use crate::config::Limits;
 use crate::metrics::{Crowd, Metrics};
@@ -97,8 +99,13 @@ impl Listening {
 
     /// Accepts on `listener` until the phase is no longer [`Phase::Serving`]. The connections
     /// live on; see [`Listening::drained`].
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, service: Arc<impl Service>) {
-        let mut phase = self.phase.clone();
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        service: Arc<impl Service>,
+    ) {
+        let (mut phase, tls) = (self.phase.clone(), tls.map(Arc::new));
         let Ok(local) = listener.local_addr() else { return };
         loop {
             let accepted = tokio::select! {
@@ -128,9 +135,10 @@ impl Listening {
             };
             let caller = Caller::new(peer, local);
             let (listening, service) = (Arc::clone(&self), Arc::clone(&service));
+            let tls = tls.clone();
             tokio::spawn(async move {
                 let _open = listening.metrics.connection_opened();
-                listening.connection(stream, caller, &*service).await;
+                listening.connection(stream, caller, tls.as_deref(), &*service).await;
                 drop((place, own));
             });
         }

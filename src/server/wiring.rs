@@ -50,6 +50,8 @@ impl Wiring {
             strength: route.bound.as_ref().ok().map(|bound| bound.strength().as_str()),
             keys: keys(route),
         }));
+        let shown = snapshot.tls.iter().flat_map(|tls| tls.pairs());
+        metrics.tls().shown(shown.map(|pair| (pair.name(), pair.expires_at())));
         if let Some(outbox) = outbox {
             let routes = || snapshot.routes.values();
             let upstreams: HashSet<_> =

@@ -156,6 +156,7 @@ fn samples() -> BTreeMap<String, BTreeSet<String>> {
     metrics.store().failed("full");
     metrics.store().salvaged(1, 1);
     metrics.captures().now(1, 1, None, 1);
+    metrics.tls().shown(std::iter::once(("pay.example", 1_800_000_000)));
     let text = String::from_utf8(metrics.text().unwrap()).unwrap();
     let mut samples: BTreeMap<_, BTreeSet<_>> = OF_PROMETHEUS
         .map(|(name, labels)| (name.into(), labels.iter().map(ToString::to_string).collect()))

@@ -28,6 +28,7 @@ mod edge_limits;
 mod edge_observe;
 mod edge_pass;
 mod edge_reload;
+mod edge_tls;
 mod edge_upgrade;
 mod edge_upstream;
 mod editor;

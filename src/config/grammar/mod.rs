@@ -7,11 +7,13 @@ use crate::text::shape::{Key, Kind, Shape};
 
 mod keep;
 mod proxy;
+mod tls;
 
 use keep::{RETRY, STORE};
 use proxy::{
     BYTES_PER_SECOND, CONNECTIONS_PER_ADDRESS, IDLE_TIMEOUT, PROXY, RATE, REQUESTS_PER_CONNECTION,
 };
+pub(super) use tls::TLS;
 
 const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -59,6 +61,7 @@ pub(super) static CONFIG: Shape = Shape {
             "Rule files, and folders whose `*.yaml` are rule files, relative to this file. A rule \
              here replaces the shipped rule of the same gateway. Left out: the shipped rules only.",
         ),
+        Key::optional("tls", Kind::Map(&TLS), "Certificates of the listeners that speak TLS."),
         Key::required(
             "upstreams",
             Kind::Named(&Kind::Map(&UPSTREAM)),
@@ -95,11 +98,15 @@ static LISTENER: Shape = Shape {
     name: "listener",
     doc: "One address that callbacks arrive at.",
     exactly_one: false,
-    keys: &[Key::required(
-        "address",
-        Kind::Text,
-        "IP address and port: `127.0.0.1:8080`, `0.0.0.0:8080`, `[::1]:8080`.",
-    )],
+    keys: &[
+        Key::required(
+            "address",
+            Kind::Text,
+            "IP address and port: `127.0.0.1:8080`, `0.0.0.0:8080`, `[::1]:8080`.",
+        ),
+        tls::LISTENER_TLS,
+        tls::LISTENER_CLIENT_CERTIFICATES,
+    ],
 };
 
 static ADMIN: Shape = Shape {
@@ -157,6 +164,7 @@ pub(super) static LIMITS: Shape = Shape {
         REQUESTS_PER_CONNECTION,
         IDLE_TIMEOUT,
         BYTES_PER_SECOND,
+        tls::HANDSHAKE_TIMEOUT,
         Key::optional(
             "header_bytes",
             Kind::Size { min: 8 * KIB, max: MIB },

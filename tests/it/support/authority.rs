@@ -1,6 +1,7 @@
 //! An authority that certifies for tests, by OpenSSL's own program.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use countersign::live::Exchanges;
@@ -8,6 +9,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::shop::Folder;
+
+/// Kinds of keys, for OpenSSL.
+pub(crate) const EC: &[&str] = &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+pub(crate) const ED25519: &[&str] = &["-newkey", "ed25519"];
+pub(crate) const RSA: &[&str] = &["-newkey", "rsa:2048"];
+
+const BY_CA: [&str; 4] = ["-CA", "ca.pem", "-CAkey", "ca.key"];
 
 /// Its certificates and keys lie in a folder of its own.
 pub(crate) struct Authority {
@@ -18,14 +26,28 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let folder = Folder::new();
         let authority = Self { folder };
-        authority.openssl("ca", "basicConstraints = critical, CA:TRUE", &[]);
+        authority.openssl("ca", "basicConstraints = critical, CA:TRUE", EC, &[]);
         authority
+    }
+
+    /// A file of its folder.
+    pub(crate) fn read(&self, name: &str) -> String {
+        self.folder.read(name)
+    }
+
+    /// Where that is.
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.folder.at(name)
+    }
+
+    /// Makes `file.pem` and `file.key` with this extension, and a key of this kind.
+    pub(crate) fn issue(&self, file: &str, extension: &str, kind: &[&str]) {
+        self.openssl(file, extension, kind, &BY_CA);
     }
 
     /// What `ssl_certificate` and `ssl_certificate_key` of nginx want for a server of this name.
     pub(crate) fn certify(&self, name: &str) -> String {
-        let by = ["-CA", "ca.pem", "-CAkey", "ca.key"];
-        self.openssl(name, &format!("subjectAltName = DNS:{name}"), &by);
+        self.issue(name, &format!("subjectAltName = DNS:{name}"), EC);
         let at = |file: String| self.folder.at(&file).display().to_string();
         let (certificate, key) = (at(format!("{name}.pem")), at(format!("{name}.key")));
         format!("ssl_certificate {certificate}; ssl_certificate_key {key};")
@@ -38,12 +60,13 @@ impl Authority {
         settings
     }
 
-    fn openssl(&self, name: &str, extension: &str, by: &[&str]) {
+    fn openssl(&self, name: &str, extension: &str, kind: &[&str], by: &[&str]) {
         let config = format!("[req]\ndistinguished_name = dn\n[dn]\n[extensions]\n{extension}\n");
         self.folder.write(&format!("{name}.cnf"), config);
         let made = Command::new("openssl")
             .current_dir(self.folder.path())
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["req", "-x509"])
+            .args(kind)
             .args(["-nodes", "-days", "2", "-extensions", "extensions"])
             .args(["-subj", &format!("/CN={name}"), "-config", &format!("{name}.cnf")])
             .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")])

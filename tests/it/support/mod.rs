@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign::app::{self, Running, Setup, Source};
 use countersign::config::{
-    Boot, Capture, Forward, Limits, Log, LogFormat, LogLevel, Mode, Retry, Target,
+    Boot, Capture, Forward, Limits, Listener, Log, LogFormat, LogLevel, Mode, Retry, Target,
 };
 use countersign::engine::inbound::UnixSeconds;
 use countersign::engine::secret::Secret;
@@ -33,6 +33,7 @@ pub(crate) mod outbox;
 pub(crate) mod passing;
 pub(crate) mod shop;
 pub(crate) mod site;
+pub(crate) mod tls;
 pub(crate) mod wire;
 pub(crate) mod written;
 
@@ -68,6 +69,7 @@ pub(crate) fn limits() -> Limits {
         requests_per_connection_max: 10_000,
         idle_timeout: Duration::from_millis(300),
         bytes_per_second_min: 512,
+        handshake_timeout: Duration::from_millis(300),
         header_bytes_max: 16 * 1024,
         headers_max: 30,
         header_timeout: Duration::from_millis(300),
@@ -145,6 +147,7 @@ pub(crate) fn snapshot(routes: Vec<(String, Route)>) -> Snapshot {
         generation: 1,
         routes,
         site: Arc::default(),
+        tls: None,
         exchanges: Arc::new(exchanges()),
         token,
     }
@@ -162,8 +165,9 @@ pub(crate) async fn daemon_of(
 ) -> Running {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let log = Log { format: LogFormat::Json, level: LogLevel::Info };
+    let listen = vec![Listener { address: any, tls: None }];
     app::start(Setup {
-        boot: Boot { listen: vec![any], admin: Some(any), limits, store: None, log },
+        boot: Boot { listen, admin: Some(any), limits, store: None, log },
         store: None,
         live: Arc::new(Live::new(snapshot(routes))),
         source,

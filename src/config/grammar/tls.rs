@@ -1,0 +1,74 @@
+//! The grammar of TLS.
+
+use super::{millis, secs};
+use crate::text::shape::{Key, Kind, Shape};
+
+pub(super) const LISTENER_TLS: Key = Key::optional(
+    "tls",
+    Kind::Bool,
+    "Speak TLS with the certificates under `tls`. Default `false`: in the clear.",
+);
+
+pub(super) const LISTENER_CLIENT_CERTIFICATES: Key = Key::optional(
+    "client_certificates",
+    Kind::Choice(&[
+        (
+            "ask",
+            "Clients are asked for a certificate, and may go without. Who has one must hold its \
+             key; whom it names is judged by the `mtls` proof of a route.",
+        ),
+        ("ignore", "Nobody is asked. Browsers would show their users a choice of certificates."),
+    ]),
+    "Needed for routes whose rule has an `mtls` proof. Default `ignore`.",
+);
+
+pub(crate) static TLS: Shape = Shape {
+    name: "tls",
+    doc: "What the listeners with `tls: true` show and accept. Files are watched: a renewed \
+          certificate is used from the next handshake on, and a pair that does not fit together, \
+          because one of its files is still the old one, leaves the pair in place that there was.",
+    exactly_one: false,
+    keys: &[
+        Key::required(
+            "certificates",
+            Kind::NonEmptyList(&Kind::Map(&CERTIFICATE)),
+            "A client is shown the one for the name that it asks for (SNI): one that has the name \
+             itself rather than a wildcard, of those one of a kind that the client can verify, of \
+             those the first. Who asks for no name, or for another, is shown the first of all.",
+        ),
+        Key::optional(
+            "min_version",
+            Kind::Choice(&[
+                ("1.2", "TLS 1.2 and 1.3, with forward secrecy and authenticated ciphers only."),
+                ("1.3", "TLS 1.3 only."),
+            ]),
+            "The oldest version that is spoken. Default `1.2`.",
+        ),
+    ],
+};
+
+static CERTIFICATE: Shape = Shape {
+    name: "certificate_pair",
+    doc: "A certificate and its key. The names are those in the certificate, wildcards too.",
+    exactly_one: false,
+    keys: &[
+        Key::required(
+            "chain",
+            Kind::Text,
+            "The certificate in PEM and those that lead from it towards its root, in this order, \
+             as a reference: `file:PATH` (Let's Encrypt's `fullchain.pem`) or `env:NAME`.",
+        ),
+        Key::required(
+            "key",
+            Kind::Text,
+            "Its private key in PEM, without a passphrase, as a reference: `file:PATH` \
+             (`privkey.pem`) or `env:NAME`. RSA of 2048 bits or more, ECDSA or Ed25519.",
+        ),
+    ],
+};
+
+pub(super) const HANDSHAKE_TIMEOUT: Key = Key::optional(
+    "handshake_timeout",
+    Kind::Duration { min: millis(10), max: secs(300) },
+    "From the begin of a connection to the end of the TLS handshake, 10ms to 5m. Default `5s`.",
+);
