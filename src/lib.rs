@@ -14,7 +14,8 @@
 //! | [`live`] | the one cell that changes; the only reader of disk and environment; reload |
 //! | [`exchange`] | asks gateways what rules must know: deadlines, guarded addresses, cache, breaker |
 //! | [`store`] | what outlives a restart: the outbox, what was delivered, captures |
-//! | [`deliver`] | the way to an upstream, and the counter-signature |
+//! | [`upstream`] | the way to an upstream: connections, deadlines, answers as streams |
+//! | [`deliver`] | events on their way to an upstream, and the counter-signature |
 //! | [`server`] | listeners, limits, the straight line of one request, the one table of answers |
 //! | [`admin`] | metrics, health and the operators' verbs over HTTP |
 //! | [`app`] | the composition root |
@@ -33,3 +34,4 @@ pub mod rule;
 pub mod server;
 pub mod store;
 pub mod text;
+pub mod upstream;

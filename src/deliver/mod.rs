@@ -1,11 +1,10 @@
 //! Hands over what was verified. A success here is the upstream's word that it has it.
 
+mod answer;
 mod backoff;
-mod client;
 mod deposit;
 mod handover;
 mod outbox;
-mod place;
 mod read;
 mod sign;
 
@@ -15,7 +14,7 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
-pub use client::{ANSWER_BYTES_MAX, Answer, Client};
+pub use answer::{ANSWER_BYTES_MAX, Answer};
 pub use deposit::Accepted;
 pub use handover::{Handed, HandoverError, send};
 pub use outbox::{Clocks, Outbox};
@@ -25,8 +24,9 @@ pub use sign::Signer;
 use crate::config::Target;
 use crate::engine::inbound::UnixSeconds;
 use crate::live::Upstream;
-use crate::metrics::{Class, Metrics};
+use crate::metrics::Metrics;
 use crate::store::{Form, Message};
+use crate::upstream::{self, Pool, Repeat};
 use backoff::Health;
 
 /// Why the upstream does not have it, as far as we know.
@@ -45,6 +45,20 @@ pub enum DeliverError {
     Refused(StatusCode),
     /// No answer in time.
     Timeout,
+}
+
+impl From<upstream::Error> for DeliverError {
+    fn from(error: upstream::Error) -> Self {
+        use upstream::Error;
+        match error {
+            // What is delivered is at hand whole: its body cannot break.
+            Error::Broken | Error::RequestBody | Error::Unanswered | Error::Unsent => Self::Broken,
+            Error::Busy => Self::Busy,
+            Error::ConnectFailed => Self::ConnectFailed,
+            Error::NotConfigured => Self::NotConfigured,
+            Error::Timeout => Self::Timeout,
+        }
+    }
 }
 
 impl DeliverError {
@@ -91,7 +105,7 @@ pub struct Outlet {
 }
 
 enum Way {
-    Http(Arc<Client>),
+    Http(Arc<Pool>),
     Print,
 }
 
@@ -103,12 +117,12 @@ impl Outlet {
         let way = match &upstream.target {
             Target::Print => Way::Print,
             Target::Http(url) => Way::Http(match before.map(|before| (&before.way, before)) {
-                Some((Way::Http(client), before)) if client.serves(url, upstream) => {
+                Some((Way::Http(pool), before)) if pool.serves(url, upstream) => {
                     health = Some(Arc::clone(&before.health));
-                    Arc::clone(client)
+                    Arc::clone(pool)
                 }
                 Some((Way::Http(_) | Way::Print, _)) | None => {
-                    Arc::new(Client::new(url, upstream, metrics.upstream(&upstream.name)))
+                    Arc::new(Pool::new(url, upstream, metrics.upstream(&upstream.name)))
                 }
             }),
         };
@@ -133,7 +147,7 @@ impl Outlet {
         message: &Message,
         now: UnixSeconds,
     ) -> Result<Option<Answer>, DeliverError> {
-        let Way::Http(client) = &self.way else { return print(&message.body).map(|()| None) };
+        let Way::Http(pool) = &self.way else { return print(&message.body).map(|()| None) };
         let (request, repeat) = match &message.form {
             Form::Canonical => {
                 let signer = self.signer.as_ref().ok_or(DeliverError::NotConfigured)?;
@@ -145,7 +159,7 @@ impl Outlet {
             }
         };
         let request = request.ok_or(DeliverError::NotConfigured)?;
-        delivered(client.send(request, repeat).await?).map(Some)
+        delivered(self.ask(pool, request, repeat).await?).map(Some)
     }
 
     /// Hands over the very bytes that were received, whatever the verdict on them. Never repeated by
@@ -156,10 +170,27 @@ impl Outlet {
             Way::Print => {
                 Ok(Answer { status: StatusCode::OK, content_type: None, body: Bytes::new() })
             }
-            Way::Http(client) => {
+            Way::Http(pool) => {
                 let request = original.into_request().ok_or(DeliverError::NotConfigured)?;
-                delivered(client.send(request, Repeat::Never).await?)
+                delivered(self.ask(pool, request, Repeat::Never).await?)
             }
+        }
+    }
+
+    async fn ask(
+        &self,
+        pool: &Arc<Pool>,
+        request: Request<Bytes>,
+        repeat: Repeat,
+    ) -> Result<Answer, DeliverError> {
+        answer::ask(pool, request, repeat, self.upstream.timeout).await
+    }
+
+    /// The connections to it; `None`: events are printed here.
+    pub fn pool(&self) -> Option<&Arc<Pool>> {
+        match &self.way {
+            Way::Http(pool) => Some(pool),
+            Way::Print => None,
         }
     }
 
@@ -191,7 +222,7 @@ impl Outlet {
     /// Closes connections that nobody has used for a while.
     pub fn sweep(&self) {
         match &self.way {
-            Way::Http(client) => client.sweep(),
+            Way::Http(pool) => pool.sweep(),
             Way::Print => {}
         }
     }
@@ -212,36 +243,9 @@ fn kept_original(
     request.body(message.body.clone()).ok()
 }
 
-/// Whether a request may be sent a second time.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Repeat {
-    /// The upstream cannot know it from a new one.
-    Never,
-    /// It carries an idempotency key.
-    Safe,
-}
-
 /// The one place that says which answers mean that the upstream has it.
 fn delivered(answer: Answer) -> Result<Answer, DeliverError> {
     if answer.status.is_success() { Ok(answer) } else { Err(DeliverError::Refused(answer.status)) }
-}
-
-/// The class under which an answer is counted.
-fn class(result: Result<StatusCode, DeliverError>) -> Option<Class> {
-    match result {
-        Ok(status) | Err(DeliverError::Refused(status)) => Some(match status.as_u16() {
-            200..=299 => Class::Success,
-            300..=399 => Class::Redirect,
-            400..=499 => Class::ClientError,
-            500..=599 => Class::ServerError,
-            _ => Class::Broken,
-        }),
-        Err(DeliverError::Broken) => Some(Class::Broken),
-        Err(DeliverError::ConnectFailed) => Some(Class::ConnectFailed),
-        Err(DeliverError::Timeout) => Some(Class::Timeout),
-        // Nothing was sent.
-        Err(DeliverError::Busy | DeliverError::NotConfigured) => None,
-    }
 }
 
 /// What was received, to be sent on as it came.

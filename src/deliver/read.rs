@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::Body;
 
 /// A body, or as much of it as was wanted.
 pub struct Read {
@@ -14,7 +14,10 @@ pub struct Read {
 
 /// Reads to the end or to `max` bytes, whichever is first. Trailers are ignored. The caller gives
 /// it a deadline.
-pub async fn read(mut body: Incoming, max: usize) -> Result<Read, hyper::Error> {
+pub async fn read<B>(mut body: B, max: usize) -> Result<Read, B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     let mut length = 0;

@@ -69,12 +69,3 @@ fn only_2xx_is_delivered() {
         assert_eq!(delivered(answer(status)).err(), Some(refused), "{status}");
     }
 }
-
-#[test]
-fn what_was_not_sent_is_not_counted_as_an_answer() {
-    assert_eq!(class(Err(DeliverError::Busy)), None);
-    assert_eq!(class(Err(DeliverError::NotConfigured)), None);
-    assert_eq!(class(Ok(StatusCode::NO_CONTENT)), Some(Class::Success));
-    assert_eq!(class(Err(DeliverError::Refused(StatusCode::FOUND))), Some(Class::Redirect));
-    assert_eq!(class(Err(DeliverError::Timeout)), Some(Class::Timeout));
-}

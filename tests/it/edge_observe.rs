@@ -110,7 +110,7 @@ async fn what_is_no_answer_asks_the_gateway_to_retry() {
 
 #[tokio::test]
 async fn a_long_legacy_reply_is_cut() {
-    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n{}", "x".repeat(70_000));
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: 700000\r\n\r\n{}", "x".repeat(700_000));
     let stub = Stub::start(&[Act::Say(long.leak())]).await;
     let running = observing(original(&[]), stub.target()).await;
     for _ in 0..2 {

@@ -26,6 +26,7 @@ mod edge_head;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;
+mod edge_upstream;
 mod editor;
 mod exchange;
 mod faults;

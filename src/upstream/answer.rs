@@ -1,0 +1,227 @@
+//! The body of an answer, as a stream; and what a connection becomes after 101.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::{Response, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::JoinHandle;
+
+use super::io::Io;
+use super::line::Line;
+use super::timer::Timer;
+use super::{Counted, Error, Held};
+
+/// The body of an answer. Whoever polls it works on the connection. At its end the connection is
+/// kept for the next request if the request, too, has gone whole; dropped before, it is closed.
+pub struct AnswerBody {
+    body: Incoming,
+    way: Way,
+    timer: Timer,
+    /// Until the end is known.
+    counted: Option<Counted>,
+}
+
+/// What works on the connection.
+enum Way {
+    /// Whoever polls the body.
+    Own(Line),
+    /// A task: some of the request has yet to go, and whoever reads the answer may stop reading
+    /// before all of it has gone.
+    Task(JoinHandle<()>),
+    /// Nothing any more.
+    Closed,
+    /// It no longer speaks HTTP.
+    Switched(Line),
+}
+
+impl AnswerBody {
+    /// The answer with this head, over this connection.
+    pub(super) async fn open(
+        response: Response<Incoming>,
+        line: Line,
+        timer: Timer,
+        counted: Counted,
+    ) -> Response<Self> {
+        let (head, body) = response.into_parts();
+        let way = if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            Way::Switched(line)
+        } else {
+            Way::Own(line)
+        };
+        let mut answer = Self { body, way, timer, counted: Some(counted) };
+        if answer.body.is_end_stream() {
+            poll_fn(|cx| {
+                answer.finish(cx);
+                Poll::Ready(())
+            })
+            .await;
+        } else if answer.timer.uploads()
+            && let Way::Own(line) = std::mem::replace(&mut answer.way, Way::Closed)
+        {
+            answer.way = Way::Task(tokio::spawn(line.run()));
+        }
+        Response::from_parts(head, answer)
+    }
+
+    /// What goes on after 101: bytes in both directions. `None`: the answer was another one.
+    pub fn into_tunnel(mut self) -> Option<Tunnel> {
+        let Way::Switched(line) = std::mem::replace(&mut self.way, Way::Closed) else {
+            return None;
+        };
+        let held = self.counted.take()?.ended();
+        let (io, early) = line.into_io()?;
+        Some(Tunnel { io, early, _held: held })
+    }
+
+    /// All of the answer is there.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.way, Way::Switched(_)) {
+            return;
+        }
+        let Some(counted) = self.counted.take() else { return };
+        if let Way::Own(mut line) = std::mem::replace(&mut self.way, Way::Closed)
+            && line.is_usable(cx)
+        {
+            counted.held.pool.give_back(line);
+        }
+        drop(counted.ended());
+    }
+
+    /// There will be no more of it.
+    fn fail(&mut self, error: Error) -> Error {
+        let error = self.timer.fault(error);
+        self.close();
+        if let Some(Counted { held, class, took }) = self.counted.take() {
+            held.pool.metrics.answered(error.class().unwrap_or(class), took);
+        }
+        error
+    }
+
+    fn close(&mut self) {
+        if let Way::Task(task) = std::mem::replace(&mut self.way, Way::Closed) {
+            task.abort();
+        }
+    }
+}
+
+impl Counted {
+    /// It came to its end as its head has promised.
+    fn ended(self) -> Held {
+        let Self { held, class, took } = self;
+        held.pool.metrics.answered(class, took);
+        held
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.close();
+        // Nobody wanted the rest.
+        if let Some(counted) = self.counted.take() {
+            drop(counted.ended());
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let body = &mut this.body;
+        let mut wanted = |cx: &mut Context<'_>| Pin::new(&mut *body).poll_frame(cx);
+        let polled = match &mut this.way {
+            Way::Own(line) => line.drive(cx, wanted),
+            Way::Task(_) | Way::Closed | Way::Switched(_) => wanted(cx),
+        };
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.timer.progress();
+                // Nobody need ask again who knows the length.
+                if this.body.is_end_stream() {
+                    this.finish(cx);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(this.fail(Error::Broken)))),
+            Poll::Ready(None) => {
+                this.finish(cx);
+                Poll::Ready(None)
+            }
+            Poll::Pending => match this.timer.poll_own(cx) {
+                Poll::Ready(error) => Poll::Ready(Some(Err(this.fail(error)))),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A connection after 101: bytes in both directions, those first that came with the answer. It
+/// holds its place under `in_flight` until it is dropped.
+pub struct Tunnel {
+    io: Io,
+    early: Bytes,
+    _held: Held,
+}
+
+impl AsyncRead for Tunnel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        }
+        let length = self.early.len().min(buffer.remaining());
+        buffer.put_slice(&self.early.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Tunnel {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
