@@ -66,13 +66,13 @@ fn where_a_request_ends_follows_from_its_body_alone() {
     let with = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned()), host.clone()];
     let known = || Outgoing::streaming(Full::new(Bytes::from_static(b"abc")));
     for method in [Method::GET, Method::HEAD, Method::DELETE] {
-        assert_eq!(framed(method.clone(), Bytes::new().into()), [host.clone()]);
+        assert_eq!(framed(method.clone(), Bytes::new().into()), std::slice::from_ref(&host));
         let chunked = vec![host.clone(), ("transfer-encoding".into(), "chunked".into())];
         assert_eq!(framed(method, Outgoing::streaming(Unknown)), chunked);
     }
     assert_eq!(framed(Method::POST, Bytes::new().into()), with("content-length", "0"));
     // hyper writes the length.
-    assert_eq!(framed(Method::POST, known()), [host.clone()]);
+    assert_eq!(framed(Method::POST, known()), std::slice::from_ref(&host));
     assert_eq!(known().framing(), outgoing::Framing::Length);
 }
 
