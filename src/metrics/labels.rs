@@ -34,56 +34,6 @@ impl Outcome {
     }
 }
 
-/// Why there is no place for a connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Crowd {
-    /// Its address has as many as one may have.
-    Address,
-    /// As many are open as may be.
-    Total,
-}
-
-impl Crowd {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Address, Self::Total];
-
-    /// The word in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Address => "connections_per_address",
-            Self::Total => "connections",
-        }
-    }
-}
-
-/// Which limit has ended a connection.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ending {
-    /// Its next request did not come.
-    Idle,
-    /// It has had as many requests as one may have.
-    Requests,
-    /// Not a byte came.
-    Silent,
-    /// What was sent to it was not taken.
-    SlowReader,
-}
-
-impl Ending {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Idle, Self::Requests, Self::Silent, Self::SlowReader];
-
-    /// The word in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Idle => "idle_timeout",
-            Self::Requests => "requests_per_connection",
-            Self::Silent => "header_timeout",
-            Self::SlowReader => "bytes_per_second",
-        }
-    }
-}
-
 /// What became of one question to a gateway.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ExchangeOutcome {

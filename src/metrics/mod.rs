@@ -2,6 +2,7 @@
 //! Labels come from the configuration and from closed lists, never from a request.
 
 mod captures;
+mod connections;
 mod exchange;
 mod labels;
 mod outbox;
@@ -23,8 +24,9 @@ use crate::engine::inbound::UnixSeconds;
 use proxy::ProxyFamilies;
 
 pub use captures::CaptureMetrics;
+pub use connections::{ConnectionMetrics, Crowd, Ending};
 pub use exchange::ExchangeMetrics;
-pub use labels::{Class, Crowd, Ending, ExchangeOutcome, Outcome, Stage};
+pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
 pub use proxy::{Passed, ProxyMetrics};
 pub use store::StoreMetrics;
@@ -79,9 +81,7 @@ pub struct Metrics {
     ready: IntGaugeVec,
     strengths: IntGaugeVec,
     key_matches: GaugeVec,
-    connections: IntGauge,
-    connections_refused: IntCounterVec,
-    connections_ended: IntCounterVec,
+    connections: ConnectionMetrics,
     log_lines_suppressed: IntCounter,
 }
 
@@ -141,15 +141,7 @@ impl Metrics {
                 ),
                 &["route", "key"],
             )?,
-            connections: IntGauge::new("connections_open", "Open connections of all listeners.")?,
-            connections_refused: IntCounterVec::new(
-                opts("connections_refused_total", "Connections closed at once, by the limit."),
-                &["limit"],
-            )?,
-            connections_ended: IntCounterVec::new(
-                opts("connections_ended_total", "Connections ended by a limit."),
-                &["limit"],
-            )?,
+            connections: ConnectionMetrics::new(&registry)?,
             log_lines_suppressed: IntCounter::new(
                 "log_lines_suppressed_total",
                 "Refusals that were counted but not logged one by one.",
@@ -175,19 +167,9 @@ impl Metrics {
             Box::new(metrics.ready.clone()),
             Box::new(metrics.strengths.clone()),
             Box::new(metrics.key_matches.clone()),
-            Box::new(metrics.connections.clone()),
-            Box::new(metrics.connections_refused.clone()),
-            Box::new(metrics.connections_ended.clone()),
             Box::new(metrics.log_lines_suppressed.clone()),
         ] {
             metrics.registry.register(collector)?;
-        }
-        // Known from the start, so that the first one is an increase.
-        for limit in Crowd::ALL {
-            metrics.connections_refused.with_label_values(&[limit.as_str()]);
-        }
-        for ending in Ending::ALL {
-            metrics.connections_ended.with_label_values(&[ending.as_str()]);
         }
         Ok(metrics)
     }
@@ -211,19 +193,9 @@ impl Metrics {
         Held::new(&self.in_flight)
     }
 
-    /// A connection is open until the guard is dropped.
-    pub fn connection_opened(&self) -> Held {
-        Held::new(&self.connections)
-    }
-
-    /// A connection was closed at once.
-    pub fn connection_refused(&self, limit: Crowd) {
-        self.connections_refused.with_label_values(&[limit.as_str()]).inc();
-    }
-
-    /// A connection was ended by a limit.
-    pub fn connection_ended(&self, ending: Ending) {
-        self.connections_ended.with_label_values(&[ending.as_str()]).inc();
+    /// What is counted of connections.
+    pub fn connections(&self) -> &ConnectionMetrics {
+        &self.connections
     }
 
     /// Refusals were not logged one by one.

@@ -41,7 +41,7 @@ fn what_happened_is_counted_under_the_documented_names() {
     let captures = metrics.captures();
     captures.now(3, 4096, None, 1);
     captures.now(2, 8192, Some(1_700_000_002), 5);
-    let _open = metrics.connection_opened();
+    let _open = metrics.connections().opened();
     let text = text(&metrics);
     for line in [
         "countersign_callbacks_total{gateway=\"acme\",outcome=\"accepted\",reason=\"ok\",route=\"pay\"} 1",

@@ -111,10 +111,10 @@ impl Listening {
         match result {
             // Not even that it was late was told to anybody.
             _ if served == 0 && switch.refused() == Some(Bad::TooSlow) => {
-                self.metrics.connection_ended(Ending::Silent);
+                self.metrics.connections().ended(Ending::Silent);
             }
             Ok(()) if served >= limits.requests_per_connection_max => {
-                self.metrics.connection_ended(Ending::Requests);
+                self.metrics.connections().ended(Ending::Requests);
             }
             Ok(()) => {}
             Err(error) => self.failed(&error, &caller, service),
@@ -128,9 +128,9 @@ impl Listening {
     fn failed(&self, error: &hyper::Error, caller: &Caller, service: &impl Service) {
         let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
         if error.is_timeout() {
-            self.metrics.connection_ended(Ending::Idle);
+            self.metrics.connections().ended(Ending::Idle);
         } else if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {
-            self.metrics.connection_ended(Ending::SlowReader);
+            self.metrics.connections().ended(Ending::SlowReader);
         } else if error.is_parse() {
             // What hyper refuses, the filter has refused before it; a test and a fuzzer say so.
             // Should that ever be wrong, it is counted; hyper has answered.

@@ -121,7 +121,7 @@ impl Listening {
                 }
             };
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                self.metrics.connection_refused(Crowd::Total);
+                self.metrics.connections().refused(Crowd::Total);
                 continue;
             };
             let max = self.limits.connections_per_address_max;
@@ -130,14 +130,14 @@ impl Listening {
             } else if let Some(own) = self.addresses.take(peer.ip(), max) {
                 Some(own)
             } else {
-                self.metrics.connection_refused(Crowd::Address);
+                self.metrics.connections().refused(Crowd::Address);
                 continue;
             };
             let caller = Caller::new(peer, local);
             let (listening, service) = (Arc::clone(&self), Arc::clone(&service));
             let tls = tls.clone();
             tokio::spawn(async move {
-                let _open = listening.metrics.connection_opened();
+                let _open = listening.metrics.connections().opened();
                 listening.connection(stream, caller, tls.as_deref(), &*service).await;
                 drop((place, own));
             });

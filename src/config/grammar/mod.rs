@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::text::shape::{Key, Kind, Shape};
 
 mod keep;
+mod limits;
 mod proxy;
 mod tls;
 
 use keep::{RETRY, STORE};
-use proxy::{
-    BYTES_PER_SECOND, CONNECTIONS_PER_ADDRESS, IDLE_TIMEOUT, PROXY, RATE, REQUESTS_PER_CONNECTION,
-};
+pub(super) use limits::LIMITS;
+use proxy::{PROXY, RATE};
 pub(super) use tls::TLS;
 
 const fn millis(n: u64) -> Duration {
@@ -146,55 +146,6 @@ static LOG: Shape = Shape {
                 ("error", "Undelivered events and failures only."),
             ]),
             "The least severe level that is written. Default `info`.",
-        ),
-    ],
-};
-
-pub(super) static LIMITS: Shape = Shape {
-    name: "limits",
-    doc: "Maxima for the senders of callbacks. The defaults suit nearly everybody.",
-    exactly_one: false,
-    keys: &[
-        Key::optional(
-            "connections",
-            Kind::Integer { min: 1, max: 100_000 },
-            "Open connections, all listeners together. Default `4096`.",
-        ),
-        CONNECTIONS_PER_ADDRESS,
-        REQUESTS_PER_CONNECTION,
-        IDLE_TIMEOUT,
-        BYTES_PER_SECOND,
-        tls::HANDSHAKE_TIMEOUT,
-        Key::optional(
-            "header_bytes",
-            Kind::Size { min: 8 * KIB, max: MIB },
-            "Request line and headers together, 8KiB to 1MiB. Default `16KiB`.",
-        ),
-        Key::optional(
-            "headers",
-            Kind::Integer { min: 1, max: 1000 },
-            "Header lines of a request. Default `100`.",
-        ),
-        Key::optional(
-            "header_timeout",
-            Kind::Duration { min: millis(10), max: secs(300) },
-            "Until the last header has arrived, 10ms to 5m. Default `10s`.",
-        ),
-        Key::optional(
-            "body",
-            Kind::Size { min: 1, max: 64 * MIB },
-            "A request's body, 1B to 64MiB. Default `1MiB`.",
-        ),
-        Key::optional(
-            "body_timeout",
-            Kind::Duration { min: millis(10), max: secs(600) },
-            "From the last header to the end of the body, 10ms to 10m. Default `30s`.",
-        ),
-        Key::optional(
-            "drain_timeout",
-            Kind::Duration { min: millis(0), max: secs(600) },
-            "How long requests in flight may take to finish after SIGTERM, up to 10m. Default \
-             `30s`.",
         ),
     ],
 };

@@ -1,6 +1,6 @@
 //! What passes through, who may call, and how often.
 
-use super::{KIB, MIB, millis, secs};
+use super::{MIB, millis, secs};
 use crate::text::shape::{Key, Kind, Shape};
 
 const GIB: u64 = 1024 * MIB;
@@ -83,31 +83,3 @@ pub(super) static RATE: Shape = Shape {
         ),
     ],
 };
-
-// Of the `limits`, those of connections and of their speed.
-
-pub(super) const CONNECTIONS_PER_ADDRESS: Key = Key::optional(
-    "connections_per_address",
-    Kind::Integer { min: 1, max: 100_000 },
-    "Open connections of one client address, an IPv6 client being its /64 network. Trusted \
-     proxies have as many as there are. Default `1024`.",
-);
-
-pub(super) const REQUESTS_PER_CONNECTION: Key = Key::optional(
-    "requests_per_connection",
-    Kind::Integer { min: 1, max: 1_000_000 },
-    "After so many the connection is closed, in good order. Default `10000`.",
-);
-
-pub(super) const IDLE_TIMEOUT: Key = Key::optional(
-    "idle_timeout",
-    Kind::Duration { min: millis(10), max: secs(3600) },
-    "How long a connection may wait for its next request, 10ms to 1h. Default `60s`.",
-);
-
-pub(super) const BYTES_PER_SECOND: Key = Key::optional(
-    "bytes_per_second",
-    Kind::Size { min: 1, max: 64 * KIB },
-    "A client that sends its body or takes its answer more slowly, over `body_timeout`, is cut \
-     off. 1B to 64KiB. Default `512B`.",
-);

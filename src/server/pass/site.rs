@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hyper::Request;
 use hyper::header::HOST;
+use hyper::http::uri::Authority;
 
 use super::path::{Protected, normal};
 use crate::config::{Forward, Hosts, Target};
@@ -140,7 +141,7 @@ fn is_below(prefix: &str, path: &str) -> bool {
 /// head has been vetted: it is one host, and the target names no other.
 fn host<B>(request: &Request<B>) -> String {
     let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let authority = named.or_else(|| request.uri().authority().map(|name| name.as_str()));
+    let authority = named.or_else(|| request.uri().authority().map(Authority::as_str));
     let authority = authority.unwrap_or_default().to_ascii_lowercase();
     let end = match authority.find(']') {
         Some(bracket) => bracket + 1,
