@@ -9,12 +9,13 @@ use std::time::Duration;
 use crate::config::exchanges::exchanges;
 use crate::config::grammar::CONFIG;
 use crate::config::hide::hide_literals;
+use crate::config::limits::limits;
 use crate::config::proxy::{networks, proxies, rate};
 use crate::config::store::{Keeping, keeping, retry, secret, store};
 use crate::config::tls::{self, tls};
 use crate::config::{
-    At, Boot, Config, Forward, Hot, Limits, Listener, Log, LogFormat, LogLevel, Mode, Param,
-    ParamValue, Route, Target, Upstream, check,
+    At, Boot, Config, Forward, Hot, Listener, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
+    Route, Target, Upstream, check,
 };
 use crate::engine::event::Strength;
 use crate::text::node::{Kind, Node};
@@ -113,24 +114,10 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
         })
         .collect();
     let admin = node.get("admin").and_then(|admin| address(admin, problems));
-    let limits = node.get("limits");
     Boot {
         listen,
         admin,
-        limits: Limits {
-            connections_max: count(limits, "connections", 4096),
-            connections_per_address_max: count(limits, "connections_per_address", 1024),
-            requests_per_connection_max: count(limits, "requests_per_connection", 10_000),
-            idle_timeout: duration(limits, "idle_timeout", Duration::from_secs(60)),
-            bytes_per_second_min: size(limits, "bytes_per_second", 512),
-            handshake_timeout: duration(limits, "handshake_timeout", Duration::from_secs(5)),
-            header_bytes_max: size(limits, "header_bytes", 16 * 1024),
-            headers_max: count(limits, "headers", 100),
-            header_timeout: duration(limits, "header_timeout", Duration::from_secs(10)),
-            body_bytes_max: size(limits, "body", 1024 * 1024),
-            body_timeout: duration(limits, "body_timeout", Duration::from_secs(30)),
-            drain_timeout: duration(limits, "drain_timeout", Duration::from_secs(30)),
-        },
+        limits: limits(node.get("limits")),
         store: store(node.get("store"), problems),
         log: log(node.get("log")),
     }

@@ -7,6 +7,7 @@ mod exchanges;
 mod grammar;
 mod hide;
 mod host;
+mod limits;
 mod proxy;
 mod store;
 mod tls;
@@ -24,6 +25,8 @@ use crate::text::problem::{Place, Problems};
 pub use crate::rule::Delivery;
 pub use check::reference;
 pub use host::Host;
+pub use limits::Limits;
+pub use proxy::{Hosts, Proxy, Rate, Upgrade};
 
 /// Parses and compiles `countersign.yaml`, or says everything that is wrong with it. `file` is its
 /// name in problems. No literal parameter is ever shown in them.
@@ -97,43 +100,6 @@ pub enum ClientCertificates {
     Ask,
     /// Nobody is asked.
     Ignore,
-}
-
-/// Maxima of the listeners. All have safe defaults.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Limits {
-    /// Open connections at a time, all listeners together.
-    pub connections_max: usize,
-    /// Open connections at a time of one client address.
-    pub connections_per_address_max: usize,
-    /// After so many the connection is closed.
-    pub requests_per_connection_max: usize,
-    /// Until the first byte of the next request.
-    pub idle_timeout: Duration,
-    /// What a client must send or take at least, over `body_timeout`.
-    pub bytes_per_second_min: usize,
-    /// From the begin of a connection to the end of the TLS handshake.
-    pub handshake_timeout: Duration,
-    /// Bytes of request line and headers together.
-    pub header_bytes_max: usize,
-    /// Header lines.
-    pub headers_max: usize,
-    /// From the first byte awaited to the end of the headers.
-    pub header_timeout: Duration,
-    /// Bytes of a body.
-    pub body_bytes_max: usize,
-    /// From the end of the headers to the end of the body.
-    pub body_timeout: Duration,
-    /// How long requests in flight may take to finish after SIGTERM.
-    pub drain_timeout: Duration,
-}
-
-impl Limits {
-    /// Bytes that a client must send or take within `body_timeout`.
-    pub fn bytes_min(&self) -> usize {
-        let millis = self.body_timeout.as_millis();
-        usize::try_from(millis * self.bytes_per_second_min as u128 / 1000).unwrap_or(usize::MAX)
-    }
 }
 
 /// What outlives a restart.
@@ -325,65 +291,6 @@ pub struct Route {
     pub strength: At<Strength>,
     /// Where the route stands in the file.
     pub place: Place,
-}
-
-/// A part of the site that passes through, unjudged.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Proxy {
-    /// Its name in metrics and logs; the prefix where none is given.
-    pub name: String,
-    /// Whole segments that the path begins with.
-    pub prefix: String,
-    /// For which hosts.
-    pub hosts: Hosts,
-    /// Name of an upstream of this configuration.
-    pub upstream: String,
-    /// Paths that do not pass, with all below them.
-    pub deny: Vec<String>,
-    /// Which protocol a client may go over to.
-    pub upgrade: Upgrade,
-    /// Bytes of a request's body.
-    pub body_bytes_max: u64,
-    /// How long the upstream may be silent.
-    pub idle_timeout: Duration,
-    /// Who may call; `None`: everybody.
-    pub allow: Option<Vec<Network>>,
-    /// How often each client address may call; `None`: as often as it likes.
-    pub rate: Option<Rate>,
-}
-
-/// For which hosts something is.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Hosts {
-    /// Whatever the request says.
-    All,
-    /// In lower case, without a port.
-    These {
-        /// These themselves.
-        exact: Vec<String>,
-        /// All below these, and not these.
-        below: Vec<String>,
-    },
-}
-
-/// Which protocol a client may go over to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Upgrade {
-    /// None.
-    None,
-    /// RFC 6455.
-    WebSocket,
-}
-
-/// How often something may happen.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Rate {
-    /// So many in `per`. At least 1.
-    pub requests: u32,
-    /// See `requests`.
-    pub per: Duration,
-    /// So many at once, after a silence. At least 1.
-    pub burst: u32,
 }
 
 /// One parameter of a route.

@@ -4,11 +4,70 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::config::compile::{bounded, checked, count, duration, text, upstream};
-use crate::config::{Hosts, Proxy, Rate, Upgrade, Upstream, check, host::Host};
+use crate::config::{Host, Upstream, check};
 use crate::engine::net::Network;
 use crate::text::node::Node;
 use crate::text::problem::Problems;
 use crate::text::unit::parse_size;
+
+/// A part of the site that passes through, unjudged.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Proxy {
+    /// Its name in metrics and logs; the prefix where none is given.
+    pub name: String,
+    /// Whole segments that the path begins with.
+    pub prefix: String,
+    /// For which hosts.
+    pub hosts: Hosts,
+    /// Name of an upstream of this configuration.
+    pub upstream: String,
+    /// Paths that do not pass, with all below them.
+    pub deny: Vec<String>,
+    /// Which protocol a client may go over to.
+    pub upgrade: Upgrade,
+    /// Bytes of a request's body.
+    pub body_bytes_max: u64,
+    /// How long the upstream may be silent.
+    pub idle_timeout: Duration,
+    /// Who may call; `None`: everybody.
+    pub allow: Option<Vec<Network>>,
+    /// How often each client address may call; `None`: as often as it likes.
+    pub rate: Option<Rate>,
+}
+
+/// For which hosts something is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Hosts {
+    /// Whatever the request says.
+    All,
+    /// In lower case, without a port.
+    These {
+        /// These themselves.
+        exact: Vec<String>,
+        /// All below these, and not these.
+        below: Vec<String>,
+    },
+}
+
+/// Which protocol a client may go over to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Upgrade {
+    /// None.
+    None,
+    /// RFC 6455.
+    WebSocket,
+}
+
+/// How often something may happen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rate {
+    /// So many in `per`. At least 1.
+    pub requests: u32,
+    /// See `requests`.
+    pub per: Duration,
+    /// So many at once, after a silence. At least 1.
+    pub burst: u32,
+}
 
 /// Each is a metrics label.
 const PROXIES_MAX: usize = 100;
