@@ -26,7 +26,7 @@ use crate::deliver::Outbox;
 use crate::engine::inbound::UnixSeconds;
 use crate::live::{Live, Store};
 use crate::metrics::Metrics;
-use crate::server::{Ingress, Keeping, Listening, Phase, Tls};
+use crate::server::{Ingress, Keeping, Listening, Manner, Phase, Tls};
 use crate::store::captures::Captures;
 
 /// What is needed to start.
@@ -84,9 +84,9 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     let Setup { boot, store, live, source, clock } = setup;
     let Boot { listen, admin, limits, store: _, log: _ } = boot;
     let mut listeners = Vec::new();
-    for Listener { address, tls } in listen {
+    for Listener { address, tls, proxy_protocol } in listen {
         let tls = tls.map(|certificates| Tls::new(Arc::clone(&live), certificates));
-        listeners.push((bind(address).await?, tls));
+        listeners.push((bind(address).await?, Manner { tls, proxy_protocol }));
     }
     let admin_listener = match admin {
         Some(address) => Some(bind(address).await?),
@@ -123,9 +123,9 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     }
     let callbacks = Listening::new(limits.clone(), Arc::clone(&metrics), phases.clone());
     let mut addresses = Vec::new();
-    for (listener, tls) in listeners {
+    for (listener, manner) in listeners {
         addresses.push(listener.local_addr()?);
-        tasks.spawn(Arc::clone(&callbacks).serve(listener, tls, Arc::clone(&ingress)));
+        tasks.spawn(Arc::clone(&callbacks).serve(listener, manner, Arc::clone(&ingress)));
     }
     let drain_timeout = limits.drain_timeout;
     let mut admin = None;
@@ -134,7 +134,7 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
         let limits = Limits { connections_max: ADMIN_CONNECTIONS_MAX, ..limits };
         let service = Admin::new(Arc::clone(&live), Arc::clone(&metrics), phases, api);
         let listening = Listening::new(limits, Arc::clone(&metrics), admin_phases);
-        tasks.spawn(listening.serve(listener, None, Arc::new(service)));
+        tasks.spawn(listening.serve(listener, Manner::default(), Arc::new(service)));
     }
     let (reloads, triggers) = mpsc::channel(1);
     tasks.spawn(housekeeping(Arc::clone(&ingress)));

@@ -110,7 +110,12 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
         .iter()
         .filter_map(|listener| {
             let address = address(listener, problems)?;
-            Some(Listener { address, tls: tls::of_listener(listener, problems) })
+            let tls = tls::of_listener(listener, problems);
+            Some(Listener {
+                address,
+                tls,
+                proxy_protocol: proxy_protocol(listener, node, problems),
+            })
         })
         .collect();
     let admin = node.get("admin").and_then(|admin| address(admin, problems));
@@ -121,6 +126,17 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
         store: store(node.get("store"), problems),
         log: log(node.get("log")),
     }
+}
+
+/// Whose word on it is believed, must be said, too.
+fn proxy_protocol(listener: &Node, root: &Node, problems: &mut Problems) -> bool {
+    let Some(key) = listener.get("proxy_protocol") else { return false };
+    let is_spoken = key.as_bool().unwrap_or(false);
+    if is_spoken && root.get("trusted_proxies").is_none() {
+        let what = "nobody is believed whom a connection is for, so all would be closed";
+        problems.add_with_help(key.place, what, "add `trusted_proxies`");
+    }
+    is_spoken
 }
 
 pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {

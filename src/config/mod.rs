@@ -91,6 +91,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whether clients are asked for certificates; `None`: it does not speak TLS.
     pub tls: Option<ClientCertificates>,
+    /// Whether each connection begins with the PROXY protocol.
+    pub proxy_protocol: bool,
 }
 
 /// See [`Listener::tls`].

@@ -58,7 +58,11 @@ fn complain(text: &str, want: &[&str]) {
 #[test]
 fn a_configuration_comes_to_what_it_says() {
     let Config { boot, hot } = good(GOOD);
-    let plain = |address: &str| Listener { address: address.parse().unwrap(), tls: None };
+    let plain = |address: &str| Listener {
+        address: address.parse().unwrap(),
+        tls: None,
+        proxy_protocol: false,
+    };
     assert_eq!(boot.listen, ["127.0.0.1:8080", "[::1]:8080"].map(plain));
     assert_eq!(boot.admin, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(boot.log, Log { format: LogFormat::Pretty, level: LogLevel::Warn });

@@ -58,18 +58,21 @@ impl ConnectionMetrics {
 pub enum Crowd {
     /// Its address has as many as one may have.
     Address,
+    /// It does not begin as one of a trusted proxy does.
+    ProxyProtocol,
     /// As many are open as may be.
     Total,
 }
 
 impl Crowd {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Address, Self::Total];
+    pub const ALL: [Self; 3] = [Self::Address, Self::ProxyProtocol, Self::Total];
 
     /// The word in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Address => "connections_per_address",
+            Self::ProxyProtocol => "proxy_protocol",
             Self::Total => "connections",
         }
     }

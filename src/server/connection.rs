@@ -15,14 +15,15 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::head::{Bad, Filtered, HeadLimits, is_mark};
+use super::proxy_protocol::{self, Said};
 use super::stall::Stalling;
 use super::switch::{Switch, Tunnel};
-use super::tls::Tls;
-use super::{Listening, Phase, Service};
-use crate::metrics::Ending;
+use super::{Listening, Manner, Phase, Service};
+use crate::metrics::{Crowd, Ending};
 
 /// Room that hyper's parser needs at least.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
@@ -31,17 +32,37 @@ impl Listening {
     /// Serves it until its end.
     pub(super) async fn connection(
         &self,
-        stream: TcpStream,
-        caller: Caller,
-        tls: Option<&Tls>,
+        mut stream: TcpStream,
+        mut caller: Caller,
+        manner: &Manner,
         service: &impl Service,
     ) {
         // Answers are one small write each; a failure to say so costs time only.
         drop(stream.set_nodelay(true));
         let limits = &self.limits;
+        let connections = self.metrics.connections();
+        if manner.proxy_protocol {
+            let said = async {
+                let is_trusted = service.is_trusted(caller.peer.ip());
+                if is_trusted { proxy_protocol::read(&mut stream).await } else { None }
+            };
+            match timeout(limits.header_timeout, said).await {
+                Ok(Some(Said::For { source, destination })) => {
+                    (caller.peer, caller.local) = (source, destination);
+                }
+                Ok(Some(Said::Itself)) => {}
+                Ok(None) | Err(_) => return connections.refused(Crowd::ProxyProtocol),
+            }
+        }
+        let peer = caller.peer.ip();
+        let own = self.addresses.take(peer, limits.connections_per_address_max);
+        // A trusted proxy brings the connections of many.
+        if own.is_none() && !service.is_trusted(peer) {
+            return connections.refused(Crowd::Address);
+        }
         // Below TLS: what matters is what the peer takes, not what is enciphered for it.
         let stream = Stalling::new(stream, limits.body_timeout, limits.bytes_min());
-        let Some(tls) = tls else { return self.http1(stream, caller, service).await };
+        let Some(tls) = &manner.tls else { return self.http1(stream, caller, service).await };
         let mut phase = self.phase.clone();
         let secured = tokio::select! {
             secured = tls.handshake(stream, limits.handshake_timeout, &self.metrics) => secured,

@@ -9,6 +9,7 @@ mod ingress;
 mod limit;
 mod linger;
 mod pass;
+mod proxy_protocol;
 mod record;
 mod refusal;
 mod respond;
@@ -72,6 +73,15 @@ pub enum Phase {
     Over,
 }
 
+/// How a listener is spoken to.
+#[derive(Default)]
+pub struct Manner {
+    /// How connections are secured; `None`: not at all.
+    pub tls: Option<Tls>,
+    /// Whether each begins with the PROXY protocol.
+    pub proxy_protocol: bool,
+}
+
 /// What all listeners of one kind share.
 pub struct Listening {
     limits: Limits,
@@ -102,10 +112,10 @@ impl Listening {
     pub async fn serve(
         self: Arc<Self>,
         listener: TcpListener,
-        tls: Option<Tls>,
+        manner: Manner,
         service: Arc<impl Service>,
     ) {
-        let (mut phase, tls) = (self.phase.clone(), tls.map(Arc::new));
+        let (mut phase, manner) = (self.phase.clone(), Arc::new(manner));
         let Ok(local) = listener.local_addr() else { return };
         loop {
             let accepted = tokio::select! {
@@ -124,22 +134,13 @@ impl Listening {
                 self.metrics.connections().refused(Crowd::Total);
                 continue;
             };
-            let max = self.limits.connections_per_address_max;
-            let own = if service.is_trusted(peer.ip()) {
-                None
-            } else if let Some(own) = self.addresses.take(peer.ip(), max) {
-                Some(own)
-            } else {
-                self.metrics.connections().refused(Crowd::Address);
-                continue;
-            };
             let caller = Caller::new(peer, local);
             let (listening, service) = (Arc::clone(&self), Arc::clone(&service));
-            let tls = tls.clone();
+            let manner = Arc::clone(&manner);
             tokio::spawn(async move {
                 let _open = listening.metrics.connections().opened();
-                listening.connection(stream, caller, tls.as_deref(), &*service).await;
-                drop((place, own));
+                listening.connection(stream, caller, &manner, &*service).await;
+                drop(place);
             });
         }
     }

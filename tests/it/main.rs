@@ -27,6 +27,7 @@ mod edge_ingress;
 mod edge_limits;
 mod edge_observe;
 mod edge_pass;
+mod edge_peers;
 mod edge_reload;
 mod edge_tls;
 mod edge_upgrade;

@@ -8,7 +8,7 @@ use countersign::deliver::{Clocks, Outbox};
 use countersign::engine::inbound::UnixSeconds;
 use countersign::live::Live;
 use countersign::metrics::Metrics;
-use countersign::server::{Listening, Phase};
+use countersign::server::{Listening, Manner, Phase};
 use countersign::store::captures::{Captures, Settings};
 use countersign::store::{
     Act, Admission, Answer, Claimed, Deposit, Entry, Filter, Intake, Message, Order, Page,
@@ -102,7 +102,7 @@ async fn readiness_says_why_the_store_takes_nothing() {
     let live = Arc::new(Live::new(snapshot(vec![])));
     let admin = Admin::new(live, Arc::clone(&metrics), phases.clone(), Some(api));
     let listening = Listening::new(limits(), metrics, phases);
-    tokio::spawn(listening.serve(listener, None, Arc::new(admin)));
+    tokio::spawn(listening.serve(listener, Manner::default(), Arc::new(admin)));
     let ready = async || {
         let ask = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         let told = tell(address, ask).await.unwrap();

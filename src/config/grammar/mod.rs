@@ -106,6 +106,12 @@ static LISTENER: Shape = Shape {
         ),
         tls::LISTENER_TLS,
         tls::LISTENER_CLIENT_CERTIFICATES,
+        Key::optional(
+            "proxy_protocol",
+            Kind::Bool,
+            "Whether each connection begins with the PROXY protocol (1 or 2), which says whom it is \
+             for. Needs `trusted_proxies`: others are closed at once. Default `false`.",
+        ),
     ],
 };
 

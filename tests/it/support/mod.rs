@@ -165,7 +165,7 @@ pub(crate) async fn daemon_of(
 ) -> Running {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let log = Log { format: LogFormat::Json, level: LogLevel::Info };
-    let listen = vec![Listener { address: any, tls: None }];
+    let listen = vec![Listener { address: any, tls: None, proxy_protocol: false }];
     app::start(Setup {
         boot: Boot { listen, admin: Some(any), limits, store: None, log },
         store: None,

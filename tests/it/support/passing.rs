@@ -90,6 +90,15 @@ impl End {
         }
     }
 
+    /// So many bytes.
+    pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        while self.came.len() < length {
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.came)).await;
+            assert!(matches!(read, Ok(Ok(1..))), "no {length} bytes: {read:?}");
+        }
+        self.came.drain(..length).collect()
+    }
+
     /// Whatever comes next; empty: the other side has closed.
     pub(crate) async fn some(&mut self) -> Vec<u8> {
         if self.came.is_empty() {
