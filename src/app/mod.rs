@@ -1,6 +1,7 @@
 //! The composition root: binds, starts, reloads and drains. Nothing else starts a task that
 //! outlives a connection, but for the verb of an operator who has gone away.
 
+pub mod descriptors;
 mod keeping;
 mod log;
 mod reload;
@@ -206,6 +207,7 @@ async fn until_signal(setup: Setup) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
+    descriptors::check(setup.boot.limits.connections_max);
     let running = start(setup).await?;
     for address in &running.addresses {
         tracing::info!(%address, "callbacks are served");

@@ -22,6 +22,7 @@ use super::head::{Bad, Filtered, HeadLimits, is_mark};
 use super::proxy_protocol::{self, Said};
 use super::stall::Stalling;
 use super::switch::{Switch, Tunnel};
+use super::tls::Tls;
 use super::{Listening, Manner, Phase, Service};
 use crate::metrics::{Crowd, Ending};
 
@@ -46,7 +47,7 @@ impl Listening {
                 let is_trusted = service.is_trusted(caller.peer.ip());
                 if is_trusted { proxy_protocol::read(&mut stream).await } else { None }
             };
-            match timeout(limits.header_timeout, said).await {
+            match Box::pin(timeout(limits.header_timeout, said)).await {
                 Ok(Some(Said::For { source, destination })) => {
                     (caller.peer, caller.local) = (source, destination);
                 }
@@ -62,10 +63,26 @@ impl Listening {
         }
         // Below TLS: what matters is what the peer takes, not what is enciphered for it.
         let stream = Stalling::new(stream, limits.body_timeout, limits.bytes_min());
-        let Some(tls) = &manner.tls else { return self.http1(stream, caller, service).await };
+        match &manner.tls {
+            None => self.http1(stream, caller, service).await,
+            // Boxed, as the reading of what a proxy says: a connection in the clear keeps no room
+            // for them.
+            Some(tls) => Box::pin(self.secured(stream, caller, tls, service)).await,
+        }
+    }
+
+    /// Over TLS.
+    async fn secured(
+        &self,
+        stream: Stalling<TcpStream>,
+        caller: Caller,
+        tls: &Tls,
+        service: &impl Service,
+    ) {
         let mut phase = self.phase.clone();
+        let limit = self.limits.handshake_timeout;
         let secured = tokio::select! {
-            secured = tls.handshake(stream, limits.handshake_timeout, &self.metrics) => secured,
+            secured = tls.handshake(stream, limit, &self.metrics) => secured,
             _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
         };
         let Some((stream, session)) = secured else { return };
@@ -90,7 +107,9 @@ impl Listening {
             async move {
                 let mut response = match bad {
                     Some(bad) => service.refuse(caller, bad),
-                    None => service.answer(caller, request).await,
+                    // Boxed: hyper keeps room for it as long as the connection lives, and most of
+                    // that time a connection waits.
+                    None => Box::pin(service.answer(caller, request)).await,
                 };
                 let nth = served.fetch_add(1, Relaxed) + 1;
                 let is_over = response.status() == StatusCode::SWITCHING_PROTOCOLS;

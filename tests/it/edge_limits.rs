@@ -272,6 +272,42 @@ async fn a_part_of_the_site_may_be_for_some_networks_only() {
     assert_eq!(passed(&running, "source_denied"), 3);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_idle_connections_take_little_memory() {
+    const IDLE: usize = 10_000;
+    let there = countersign::app::descriptors::raise();
+    if there.is_some_and(|there| there < IDLE as u64 + 500) {
+        println!("SKIPPED: only {there:?} descriptors");
+        return;
+    }
+    let stub = Stub::start(&[OK]).await;
+    let top = format!(
+        "limits: {{ connections: 12000, connections_per_address: 12000, idle_timeout: 10m }}\n{ALL}"
+    );
+    let folder = shop::folder(&shop::config_with(
+        &format!("http://{}", stub.address),
+        &top,
+        &[shop::Wired::usual("liqpay")],
+    ));
+    let daemon = crate::support::child::Daemon::start(&folder).await;
+    let before = resident(daemon.id());
+    let mut held = Vec::with_capacity(IDLE);
+    for _ in 0..IDLE {
+        let mut end = End::to(daemon.address).await;
+        end.say(GET).await;
+        end.until("\r\n\r\nOK").await;
+        held.push(end);
+    }
+    let after = resident(daemon.id());
+    println!("{before} KiB, with {IDLE} idle connections {after} KiB");
+    assert!(after < 150 * 1000, "{before} KiB, then {after} KiB");
+    // All of them are still there.
+    for end in held.iter_mut().step_by(1000) {
+        end.say(GET).await;
+        end.until("\r\n\r\nOK").await;
+    }
+}
+
 #[tokio::test]
 async fn five_hundred_slow_connections_keep_nobody_else_waiting() {
     let (_folder, running) = with("connections_per_address: 2000").await;

@@ -144,6 +144,9 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Of `/billing/payment/liqpay/`, each of which some server reads as it.
@@ -265,5 +268,42 @@ mod tests {
         let path = format!("/{}", "%25".repeat(20_000) + &"25".repeat(20_000));
         // Each byte is looked at a bounded number of times: it ends, which a square would not soon.
         assert!(normal(&path).is_some());
+    }
+
+    /// One byte of a path in other clothes.
+    fn disguised(byte: u8, how: u8) -> String {
+        let percent =
+            |text: &str| -> String { text.bytes().map(|b| format!("%{b:02x}")).collect() };
+        let plain = char::from(byte).to_string();
+        match how % 8 {
+            0 => plain.to_uppercase(),
+            1 => percent(&plain),
+            2 => percent(&percent(&plain)),
+            3 => format!("%{byte:02X}"),
+            4 if byte == b'/' => "\\".to_owned(),
+            5 if byte == b'/' => "/./".to_owned(),
+            6 if byte == b'/' => ";a=b/%2e/x/../".to_owned(),
+            7 => format!("%c{}%{:02x}", if byte < 64 { 0 } else { 1 }, 0x80 | byte & 0x3f),
+            _ => plain,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_mixture_of_disguises_hides_a_protected_path(hows in vec(any::<u8>(), 24)) {
+            let protected = Protected::new(["/billing/payment/liqpay/"].into_iter());
+            let path = "/billing/payment/liqpay/";
+            let spelling: String =
+                path.bytes().zip(&hows).map(|(byte, how)| disguised(byte, *how)).collect();
+            let normal = normal(&spelling);
+            prop_assert!(normal.is_some_and(|path| protected.has(&path)), "{}", spelling);
+        }
+
+        #[test]
+        fn the_normal_form_of_anything_is_its_own(path in "/(%[0-9a-f]{2}|[a-zA-Z.;/%?\\\\é＼／. ]){0,40}") {
+            if let Some(once) = normal(&path) {
+                prop_assert_eq!(normal(&once), Some(once.clone()));
+            }
+        }
     }
 }
