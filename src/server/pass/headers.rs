@@ -105,13 +105,42 @@ fn has_trailers(value: &HeaderValue) -> bool {
     codings.any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
-/// The trailers that are announced and may pass; those that frame or route may not.
+/// Beginnings of names that a trailer must not have: some read trailers as if they had stood in the
+/// head, and these say who calls, who may, what the content is, or that we have verified it
+/// (RFC 9110 §6.5.1).
+const NOT_OF_TRAILERS: [&str; 19] = [
+    "authorization",
+    "cache-control",
+    "content-",
+    "cookie",
+    "forwarded",
+    "idempotency-key",
+    "if-",
+    "max-forwards",
+    "pragma",
+    "range",
+    "set-cookie",
+    "webhook-",
+    "www-authenticate",
+    "x-accel-",
+    "x-countersign-",
+    "x-forwarded-",
+    "x-original-",
+    "x-real-ip",
+    "x-rewrite-",
+];
+
+/// The trailers that are announced and may pass; those that frame, route or vouch may not.
 fn kept_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut kept: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(TRAILER) {
         let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         let names = names.filter_map(|name| HeaderName::from_bytes(name).ok());
-        kept.extend(names.filter(|name| *name != HOST && !OF_A_CONNECTION.contains(name)));
+        let is_fit = |name: &HeaderName| {
+            let begins = |with: &&str| name.as_str().starts_with(*with);
+            *name != HOST && !OF_A_CONNECTION.contains(name) && !NOT_OF_TRAILERS.iter().any(begins)
+        };
+        kept.extend(names.filter(is_fit));
     }
     let kept: Vec<&str> = kept.iter().map(HeaderName::as_str).collect();
     (!kept.is_empty()).then(|| HeaderValue::from_str(&kept.join(", ")).ok()).flatten()
@@ -206,7 +235,7 @@ mod tests {
             ("proxy-authorization", "Basic x"),
             ("proxy-connection", "keep-alive"),
             ("te", "trailers, deflate"),
-            ("trailer", "X-Sum, Content-Length, host"),
+            ("trailer", "Server-Timing, Content-Length, host, X-Forwarded-For, Cookie"),
             ("transfer-encoding", "chunked"),
             ("upgrade", "h2c"),
             ("x-named", "1"),
@@ -233,7 +262,7 @@ mod tests {
                 "forwarded: for=192.0.2.7;proto=http;host=\"shop.example\"",
                 "host: shop.example",
                 "te: trailers",
-                "trailer: x-sum",
+                "trailer: server-timing",
                 "x-forwarded-for: 192.0.2.7",
                 "x-forwarded-host: shop.example",
                 "x-forwarded-proto: http",
@@ -290,12 +319,12 @@ mod tests {
             ("connection", "close, x-hop"),
             ("x-hop", "1"),
             ("transfer-encoding", "chunked"),
-            ("trailer", "x-sum"),
+            ("trailer", "digest"),
             ("keep-alive", "timeout=5"),
             ("set-cookie", "a=1"),
             ("set-cookie", "b=2"),
         ]);
         to_client(&mut headers);
-        assert_eq!(lines(&headers), ["set-cookie: a=1", "set-cookie: b=2", "trailer: x-sum"]);
+        assert_eq!(lines(&headers), ["set-cookie: a=1", "set-cookie: b=2", "trailer: digest"]);
     }
 }
