@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use countersign::engine::event::Amount;
 use countersign::metrics::{
-    Class, Contents, ExchangeOutcome, Handling, Metrics, Outcome, RouteLabels, Stage,
+    Class, Contents, ExchangeOutcome, Handling, Metrics, Outcome, Passed, RouteLabels, Stage,
 };
 use serde_json::Value;
 
@@ -139,6 +139,7 @@ fn samples() -> BTreeMap<String, BTreeSet<String>> {
     route.callback(Outcome::Rejected, "signature_mismatch");
     route.took(Stage::Total, Duration::from_millis(1));
     metrics.upstream("shop").answered(Class::Success, Duration::from_millis(1));
+    metrics.proxy("site").passed(Passed::Success, Duration::from_millis(1));
     let exchanges = metrics.exchanges();
     exchanges.ended("acme", "state", ExchangeOutcome::Answered);
     exchanges.took("acme", "state", Duration::from_millis(1));
@@ -338,7 +339,7 @@ fn every_alert_says_what_to_run_and_it_can_be_run() {
     for Alert { name, description, .. } in &alerts {
         let runs = quoted(description).filter(|command| {
             let program = command.split(' ').next().unwrap();
-            ["countersign", "curl", "df", "dmesg", "iostat", "promtool"].contains(&program)
+            ["countersign", "curl", "df", "dmesg", "iostat", "promtool", "ss"].contains(&program)
         });
         let runs: Vec<_> = runs.collect();
         assert!(!runs.is_empty(), "{name} says nothing to run");
