@@ -10,6 +10,7 @@ use crate::config::exchanges::exchanges;
 use crate::config::grammar::CONFIG;
 use crate::config::hide::hide_literals;
 use crate::config::store::{Keeping, keeping, retry, secret, store};
+use crate::config::upstream::{reach, tls};
 use crate::config::{
     At, Boot, Config, Forward, Hot, Limits, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
     Route, Target, Upstream, check,
@@ -169,6 +170,8 @@ fn upstreams(node: &Node, problems: &mut Problems) -> Vec<Upstream> {
             in_flight_max: count(Some(node), "in_flight", 256),
             secret: secret.map(|at| at.value),
             retry: retry(node.get("retry"), problems),
+            reach: reach(node, problems),
+            tls: tls(node, problems),
         });
     }
     upstreams

@@ -8,6 +8,7 @@ mod grammar;
 mod hide;
 mod host;
 mod store;
+mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -21,6 +22,9 @@ use crate::text::problem::{Place, Problems};
 pub use crate::rule::Delivery;
 pub use check::reference;
 pub use host::Host;
+pub use upstream::{
+    ADDRESSES_MAX, Address, HealthCheck, Http, ProxyProtocol, Reach, Tls, TlsVersion,
+};
 
 /// Parses and compiles `countersign.yaml`, or says everything that is wrong with it. `file` is its
 /// name in problems. No literal parameter is ever shown in them.
@@ -200,6 +204,10 @@ pub struct Upstream {
     pub secret: Option<SecretRef>,
     /// When what it did not take is sent again.
     pub retry: Retry,
+    /// Its addresses, and how they are spoken to.
+    pub reach: Reach,
+    /// How it is spoken to over TLS.
+    pub tls: Tls,
 }
 
 /// When an event that an upstream did not take is sent again.

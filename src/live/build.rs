@@ -18,6 +18,7 @@ use crate::engine::secret::Secret;
 use crate::live::exchanges::exchanges;
 use crate::live::rules::RuleSet;
 use crate::live::sources::Sources;
+use crate::live::upstreams::{self, based};
 use crate::live::{Exchanges, Route, Upstream};
 use crate::rule::Rule;
 use crate::text::problem::{Place, Problem, Problems, did_you_mean};
@@ -81,6 +82,8 @@ impl Builder<'_> {
             in_flight_max,
             secret,
             retry,
+            reach,
+            tls,
         } = config;
         let secret = secret.as_ref().map(|reference| {
             let secret = self.sources.secret(self.base, reference)?;
@@ -99,6 +102,8 @@ impl Builder<'_> {
             in_flight_max: *in_flight_max,
             secret,
             retry: *retry,
+            reach: based(reach, self.base),
+            tls: upstreams::tls(tls, self.base, self.sources, self.problems),
         });
         Built { upstream, unsigned }
     }

@@ -6,6 +6,7 @@ pub mod loader;
 pub mod rules;
 pub mod sources;
 mod store;
+mod upstreams;
 pub mod watch;
 
 use std::collections::HashMap;
@@ -16,8 +17,9 @@ use arc_swap::ArcSwap;
 
 pub use exchanges::Exchanges;
 pub use store::{Store, Token};
+pub use upstreams::{Client, Tls};
 
-use crate::config::{Capture, Delivery, Forward, Mode, Retry, Target};
+use crate::config::{Capture, Delivery, Forward, Mode, Reach, Retry, Target};
 use crate::engine::Bound;
 use crate::engine::secret::Secret;
 
@@ -72,6 +74,10 @@ pub struct Upstream {
     pub secret: Option<Secret>,
     /// When what it did not take is sent again.
     pub retry: Retry,
+    /// Its addresses, and how they are spoken to.
+    pub reach: Reach,
+    /// How it is spoken to over TLS.
+    pub tls: Tls,
 }
 
 /// The one cell. A request loads it once and keeps what it got until it is answered.

@@ -104,7 +104,7 @@ impl Nginx {
     }
 
     /// With these servers; what they log is in its folder.
-    pub(super) async fn start(address: SocketAddr, servers: &str) -> Self {
+    pub(crate) async fn start(address: SocketAddr, servers: &str) -> Self {
         let folder = Folder::new();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
