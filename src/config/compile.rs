@@ -13,6 +13,7 @@ use crate::config::limits::limits;
 use crate::config::proxy::{networks, proxies, rate};
 use crate::config::store::{Keeping, keeping, retry, secret, store};
 use crate::config::tls::{self, tls};
+use crate::config::upstream::{self, reach};
 use crate::config::{
     At, Boot, Config, Forward, Hot, Listener, Log, LogFormat, LogLevel, Mode, Param, ParamValue,
     Route, Target, Upstream, check,
@@ -189,6 +190,8 @@ fn upstreams(node: &Node, problems: &mut Problems) -> Vec<Upstream> {
             in_flight_max: count(Some(node), "in_flight", 256),
             secret: secret.map(|at| at.value),
             retry: retry(node.get("retry"), problems),
+            reach: reach(node, problems),
+            tls: upstream::tls(node, problems),
         });
     }
     upstreams

@@ -11,6 +11,7 @@ mod limits;
 mod proxy;
 mod store;
 mod tls;
+mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ pub use check::reference;
 pub use host::Host;
 pub use limits::Limits;
 pub use proxy::{Hosts, Proxy, Rate, Upgrade};
+pub use upstream::{ADDRESSES_MAX, Address, HealthCheck, Http, ProxyProtocol, Reach, UpstreamTls};
 
 /// Parses and compiles `countersign.yaml`, or says everything that is wrong with it. `file` is its
 /// name in problems. No literal parameter is ever shown in them.
@@ -196,9 +198,10 @@ pub struct CertificatePair {
 }
 
 /// A version of TLS.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum TlsVersion {
     /// RFC 5246.
+    #[default]
     V12,
     /// RFC 8446.
     V13,
@@ -240,6 +243,10 @@ pub struct Upstream {
     pub secret: Option<SecretRef>,
     /// When what it did not take is sent again.
     pub retry: Retry,
+    /// Its addresses, and how they are spoken to.
+    pub reach: Reach,
+    /// How it is spoken to over TLS.
+    pub tls: UpstreamTls,
 }
 
 /// When an event that an upstream did not take is sent again.

@@ -394,3 +394,66 @@ fn an_empty_file_is_no_configuration() {
         ],
     );
 }
+
+/// A configuration with this upstream.
+fn upstream(text: &str) -> String {
+    format!(
+        "listen: [{{ address: 127.0.0.1:1 }}]\nupstreams:\n  app: {text}\nroutes:\n  \
+         - {{ path: /a, gateway: stripe, upstream: app, forward: {{ as: original }} }}\n"
+    )
+}
+
+#[test]
+fn an_upstream_says_where_it_is_and_how_it_is_spoken_to() {
+    let text = r#"{ url: "https://app.internal", http: 2, resolve_every: 5s, slow_start: 0ms,
+      addresses: [ 10.0.0.1:8443, app2.internal:8443, "unix:run/app.sock" ],
+      health: { path: /health?a=b, interval: 1s, healthy: 1, status: 200-399 },
+      tls: { roots: file:ca.pem, server_name: app.example, min_version: 1.3,
+             client_certificate: { chain: file:us.pem, key: env:KEY } } }"#;
+    let Upstream { reach, tls, .. } = good(&upstream(text)).hot.upstreams.remove(0);
+    let shown: Vec<_> = reach.addresses.iter().map(Address::to_string).collect();
+    assert_eq!(shown, ["10.0.0.1:8443", "app2.internal:8443", "unix:run/app.sock"]);
+    assert_eq!((reach.http, reach.proxy_protocol), (Http::Two, None));
+    assert_eq!((reach.resolve_every, reach.slow_start), (Duration::from_secs(5), Duration::ZERO));
+    let health = reach.health.unwrap();
+    assert_eq!((health.path.as_str(), health.status), ("/health?a=b", 200..=399));
+    assert_eq!((health.healthy, health.unhealthy), (1, 3));
+    assert_eq!(tls.server_name.as_deref(), Some("app.example"));
+    assert_eq!(tls.min_version, TlsVersion::V13);
+    let (chain, key) = tls.client.unwrap();
+    assert_eq!(chain.value, SecretRef::File("us.pem".into()));
+    assert_eq!(key.value, SecretRef::Env("KEY".into()));
+
+    let plain = good(&upstream(r#"{ url: "http://a" }"#)).hot.upstreams.remove(0);
+    assert_eq!(plain.reach, Reach::default());
+}
+
+#[test]
+fn everything_that_is_wrong_with_an_upstream_is_said() {
+    complain(
+        &upstream(
+            r#"{ url: "http://app", http: 2, proxy_protocol: v1,
+      addresses: [ 10.0.0.1, 10.0.0.1:80, 10.0.0.1:80, "unix:" ],
+      health: { path: health, status: 2xx },
+      tls: { roots: "-----BEGIN", client_certificate: { chain: file:us.pem } } }"#,
+        ),
+        &[
+            "3:54 over HTTP/2 clients share a connection, which can tell of one only",
+            "4:20 expected an address with its port, such as `10.0.0.1:8080`, \
+             `app.internal:8080` or `unix:run/app.sock`",
+            "4:43 this address stands in line 4 already",
+            "4:56 the path of the socket is missing after `unix:`",
+            "5:23 a path starts with `/`",
+            "5:39 expected a status from 200 to 599, or a range such as `200-399`",
+            "6:12 the URL of this upstream is without TLS",
+            "6:21 certificates are not written here, but where they are kept",
+            "6:55 the key `key` is missing",
+        ],
+    );
+    let addresses = |n: usize| {
+        let list: Vec<_> = (1..=n).map(|port| format!("10.0.0.1:{port}")).collect();
+        upstream(&format!("{{ url: \"http://a\", addresses: [{}] }}", list.join(", ")))
+    };
+    assert_eq!(good(&addresses(ADDRESSES_MAX)).hot.upstreams[0].reach.addresses.len(), 64);
+    complain(&addresses(65), &["3:38 there are 65 addresses; at most 64 are supported"]);
+}

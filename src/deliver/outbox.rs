@@ -14,6 +14,7 @@ use crate::engine::inbound::UnixSeconds;
 use crate::live::Upstream;
 use crate::metrics::{Handling, OutboxMetrics};
 use crate::store::{Message, Parcel, Settlement, Store, StoreError};
+use crate::upstream::CONNECTS_MAX;
 
 /// Messages under way to one upstream at a time, at most.
 const IN_FLIGHT_MAX: usize = 64;
@@ -187,9 +188,10 @@ struct Failed {
 /// Seconds after which a message that was sent is no longer under way.
 pub(super) fn patience(outlet: &Outlet) -> i64 {
     let Upstream { connect_timeout, timeout, .. } = outlet.upstream();
-    // Time for a second attempt on a fresh connection, and for the store.
-    let seconds = connect_timeout.as_secs() + 2 * timeout.as_secs() + 5;
-    i64::try_from(seconds).unwrap_or(i64::MAX)
+    // Time for a name, for all addresses that may be tried, for a second attempt, and for the store.
+    let connects = u32::try_from(CONNECTS_MAX + 1).unwrap_or(u32::MAX);
+    let wait = connect_timeout.saturating_mul(connects).as_secs() + 2 * timeout.as_secs() + 5;
+    i64::try_from(wait).unwrap_or(i64::MAX)
 }
 
 /// What becomes of an event that the upstream did not take.

@@ -18,6 +18,7 @@ use crate::engine::secret::Secret;
 use crate::live::exchanges::exchanges;
 use crate::live::rules::RuleSet;
 use crate::live::sources::Sources;
+use crate::live::upstreams::{self, based};
 use crate::live::{Exchanges, Proxy, Route, Site, Upstream};
 use crate::rule::Rule;
 use crate::text::problem::{Place, Problem, Problems, did_you_mean};
@@ -103,6 +104,8 @@ impl Builder<'_> {
             in_flight_max,
             secret,
             retry,
+            reach,
+            tls,
         } = config;
         let secret = secret.as_ref().map(|reference| {
             let secret = self.sources.secret(self.base, reference)?;
@@ -121,6 +124,8 @@ impl Builder<'_> {
             in_flight_max: *in_flight_max,
             secret,
             retry: *retry,
+            reach: based(reach, self.base),
+            tls: upstreams::tls(tls, self.base, self.sources, self.problems),
         });
         Built { upstream, unsigned }
     }

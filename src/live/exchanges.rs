@@ -67,7 +67,7 @@ pub(super) fn exchanges(
 }
 
 /// At least one; no error shows what was read.
-fn certificates(
+pub(super) fn certificates(
     from: &SecretRef,
     base: &Path,
     sources: &mut Sources,

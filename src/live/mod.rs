@@ -8,6 +8,7 @@ pub mod rules;
 pub mod sources;
 mod store;
 mod tls;
+mod upstreams;
 pub mod watch;
 
 use std::collections::HashMap;
@@ -16,12 +17,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::config::{self, Capture, Delivery, Forward, Mode, Rate, Reach, Retry, Target};
 pub use certificates::Pair;
 pub use exchanges::Exchanges;
 pub use store::{Store, Token};
 pub use tls::Tls;
+pub use upstreams::{Client, UpstreamTls};
 
-use crate::config::{self, Capture, Delivery, Forward, Mode, Rate, Retry, Target};
 use crate::engine::Bound;
 use crate::engine::net::Network;
 use crate::engine::secret::Secret;
@@ -102,6 +104,10 @@ pub struct Upstream {
     pub secret: Option<Secret>,
     /// When what it did not take is sent again.
     pub retry: Retry,
+    /// Its addresses, and how they are spoken to.
+    pub reach: Reach,
+    /// How it is spoken to over TLS.
+    pub tls: UpstreamTls,
 }
 
 /// The one cell. A request loads it once and keeps what it got until it is answered.

@@ -145,3 +145,26 @@ impl Class {
         }
     }
 }
+
+/// Why a request to an upstream was sent once more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Retried {
+    /// No connection: to another address.
+    ConnectFailed,
+    /// It was answered with 502 to 504, or not at all, and may be repeated.
+    Failed,
+    /// The connection ended before anything was sent.
+    Unsent,
+}
+
+impl Retried {
+    pub(super) const ALL: [Self; 3] = [Self::ConnectFailed, Self::Failed, Self::Unsent];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::ConnectFailed => "connect_failed",
+            Self::Failed => "failed",
+            Self::Unsent => "unsent",
+        }
+    }
+}

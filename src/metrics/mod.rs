@@ -9,6 +9,7 @@ mod outbox;
 mod proxy;
 mod store;
 mod tls;
+mod upstream;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -22,15 +23,17 @@ use prometheus::{
 
 use crate::engine::inbound::UnixSeconds;
 use proxy::ProxyFamilies;
+use upstream::UpstreamFamilies;
 
 pub use captures::CaptureMetrics;
 pub use connections::{ConnectionMetrics, Crowd, Ending};
 pub use exchange::ExchangeMetrics;
-pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
+pub use labels::{Class, ExchangeOutcome, Outcome, Retried, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
 pub use proxy::{Passed, ProxyMetrics};
 pub use store::StoreMetrics;
 pub use tls::{Handshake, TlsMetrics};
+pub use upstream::{AddressMetrics, UpstreamMetrics};
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -68,8 +71,7 @@ pub struct Metrics {
     callbacks: IntCounterVec,
     durations: HistogramVec,
     in_flight: IntGauge,
-    answers: IntCounterVec,
-    answer_durations: HistogramVec,
+    upstreams: UpstreamFamilies,
     exchanges: ExchangeMetrics,
     proxies: ProxyFamilies,
     store: StoreMetrics,
@@ -101,14 +103,7 @@ impl Metrics {
                 &["gateway", "stage"],
             )?,
             in_flight: IntGauge::new("callbacks_in_flight", "Requests that wait for an answer.")?,
-            answers: IntCounterVec::new(
-                opts("upstream_responses_total", "Requests to upstreams by class of the answer."),
-                &["upstream", "class"],
-            )?,
-            answer_durations: HistogramVec::new(
-                of("upstream_duration_seconds", "Time until an upstream has answered or failed."),
-                &["upstream"],
-            )?,
+            upstreams: UpstreamFamilies::new(&registry)?,
             exchanges: ExchangeMetrics::new(&registry)?,
             proxies: ProxyFamilies::new(&registry)?,
             store: StoreMetrics::new(&registry)?,
@@ -159,8 +154,6 @@ impl Metrics {
             Box::new(metrics.callbacks.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.in_flight.clone()),
-            Box::new(metrics.answers.clone()),
-            Box::new(metrics.answer_durations.clone()),
             Box::new(metrics.reload_successful.clone()),
             Box::new(metrics.reload_success_time.clone()),
             Box::new(metrics.generation.clone()),
@@ -242,8 +235,7 @@ impl Metrics {
             names.contains(of["route"]) && gateways.contains(of["gateway"])
         });
         prune(&self.durations, |of| gateways.contains(of["gateway"]));
-        prune(&self.answers, |of| upstreams.contains(of["upstream"]));
-        prune(&self.answer_durations, |of| upstreams.contains(of["upstream"]));
+        self.upstreams.retain(&upstreams);
         self.exchanges.retain(&gateways);
         prune(&self.strengths, |of| {
             strengths.contains(&[of["route"], of["gateway"], of["strength"]])
@@ -273,9 +265,17 @@ impl Metrics {
         }
     }
 
-    /// A snapshot is active: these parts of the site pass through, and the series of others vanish.
-    pub fn proxies_published<'a>(&self, names: impl Iterator<Item = &'a str>) {
-        self.proxies.retain(&names.collect());
+    /// A snapshot is active: these parts of the site pass through to these upstreams, and the series
+    /// of others vanish.
+    pub fn site_published<'a>(&self, parts: impl Iterator<Item = (&'a str, &'a str)>) {
+        let (names, upstreams) = parts.unzip();
+        self.proxies.retain(&names);
+        self.upstreams.retain_of_site(&upstreams);
+    }
+
+    /// The counters of one upstream that parts of the site pass through to.
+    pub fn upstream_of_site(&self, upstream: &str) -> UpstreamMetrics {
+        self.upstreams.of_site(upstream)
     }
 
     /// The counters of one part of the site, looked up once.
@@ -312,11 +312,7 @@ impl Metrics {
 
     /// The counters of one upstream, looked up once.
     pub fn upstream(&self, upstream: &str) -> UpstreamMetrics {
-        UpstreamMetrics {
-            classes: Class::ALL
-                .map(|class| self.answers.with_label_values(&[upstream, class.as_str()])),
-            duration: self.answer_durations.with_label_values(&[upstream]),
-        }
+        self.upstreams.upstream(upstream)
     }
 }
 
@@ -350,20 +346,6 @@ impl RouteMetrics {
         if let Some((_, gauge)) = self.keys.iter().find(|(known, _)| known == key) {
             gauge.set(seconds(now));
         }
-    }
-}
-
-/// The counters of one upstream.
-pub struct UpstreamMetrics {
-    classes: [IntCounter; 7],
-    duration: Histogram,
-}
-
-impl UpstreamMetrics {
-    /// It answered, or failed to, after that long.
-    pub fn answered(&self, class: Class, time: Duration) {
-        self.classes[class as usize].inc();
-        self.duration.observe(time.as_secs_f64());
     }
 }
 

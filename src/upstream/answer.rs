@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -11,10 +12,14 @@ use hyper::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 
+use super::Error;
+use super::connection::{Answered, Connection};
+use super::endpoint::Load;
 use super::io::Io;
 use super::line::Line;
+use super::pool::Place;
 use super::timer::Timer;
-use super::{Counted, Error, Held};
+use crate::metrics::{Class, Held};
 
 /// The body of an answer. Whoever polls it works on the connection. At its end the connection is
 /// kept for the next request if the request, too, has gone whole; dropped before, it is closed.
@@ -30,6 +35,8 @@ pub struct AnswerBody {
 enum Way {
     /// Whoever polls the body.
     Own(Line),
+    /// A task that serves others, too.
+    Shared,
     /// A task: some of the request has yet to go, and whoever reads the answer may stop reading
     /// before all of it has gone.
     Task(JoinHandle<()>),
@@ -40,18 +47,20 @@ enum Way {
 }
 
 impl AnswerBody {
-    /// The answer with this head, over this connection.
-    pub(super) async fn open(
-        response: Response<Incoming>,
-        line: Line,
-        timer: Timer,
-        counted: Counted,
-    ) -> Response<Self> {
+    /// The answer with this head.
+    pub(super) async fn open(answered: Answered, counted: Counted) -> Response<Self> {
+        let Answered { response, connection, timer } = answered;
         let (head, body) = response.into_parts();
-        let way = if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            Way::Switched(line)
-        } else {
-            Way::Own(line)
+        let uploads = timer.uploads();
+        let way = match connection {
+            Connection::Own(line) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                Way::Switched(line)
+            }
+            Connection::Own(line) if uploads && !body.is_end_stream() => {
+                Way::Task(tokio::spawn(line.run()))
+            }
+            Connection::Own(line) => Way::Own(line),
+            Connection::Shared(_) => Way::Shared,
         };
         let mut answer = Self { body, way, timer, counted: Some(counted) };
         if answer.body.is_end_stream() {
@@ -60,10 +69,6 @@ impl AnswerBody {
                 Poll::Ready(())
             })
             .await;
-        } else if answer.timer.uploads()
-            && let Way::Own(line) = std::mem::replace(&mut answer.way, Way::Closed)
-        {
-            answer.way = Way::Task(tokio::spawn(line.run()));
         }
         Response::from_parts(head, answer)
     }
@@ -74,8 +79,8 @@ impl AnswerBody {
             return None;
         };
         let held = self.counted.take()?.ended();
-        let (io, early) = line.into_io()?;
-        Some(Tunnel { io, early, _held: held })
+        let (io, early, open) = line.into_io()?;
+        Some(Tunnel { io, early, _held: (held, open) })
     }
 
     /// All of the answer is there.
@@ -87,7 +92,7 @@ impl AnswerBody {
         if let Way::Own(mut line) = std::mem::replace(&mut self.way, Way::Closed)
             && line.is_usable(cx)
         {
-            counted.held.pool.give_back(line);
+            counted.load.0.give_back(line, counted.place.metrics());
         }
         drop(counted.ended());
     }
@@ -96,8 +101,10 @@ impl AnswerBody {
     fn fail(&mut self, error: Error) -> Error {
         let error = self.timer.fault(error);
         self.close();
-        if let Some(Counted { held, class, took }) = self.counted.take() {
-            held.pool.metrics.answered(error.class().unwrap_or(class), took);
+        if let Some(Counted { place, load, class, took }) = self.counted.take() {
+            let class = error.class().unwrap_or(class);
+            load.0.counted(class);
+            place.metrics().answered(class, took);
         }
         error
     }
@@ -109,12 +116,22 @@ impl AnswerBody {
     }
 }
 
+/// A request that is counted when its answer has come to its end.
+pub(super) struct Counted {
+    pub(super) place: Place,
+    pub(super) load: Load,
+    pub(super) class: Class,
+    /// Until the head of the answer.
+    pub(super) took: Duration,
+}
+
 impl Counted {
     /// It came to its end as its head has promised.
-    fn ended(self) -> Held {
-        let Self { held, class, took } = self;
-        held.pool.metrics.answered(class, took);
-        held
+    fn ended(self) -> (Place, Load) {
+        let Self { place, load, class, took } = self;
+        load.0.counted(class);
+        place.metrics().answered(class, took);
+        (place, load)
     }
 }
 
@@ -141,7 +158,7 @@ impl Body for AnswerBody {
         let mut wanted = |cx: &mut Context<'_>| Pin::new(&mut *body).poll_frame(cx);
         let polled = match &mut this.way {
             Way::Own(line) => line.drive(cx, wanted),
-            Way::Task(_) | Way::Closed | Way::Switched(_) => wanted(cx),
+            Way::Shared | Way::Task(_) | Way::Closed | Way::Switched(_) => wanted(cx),
         };
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -178,7 +195,7 @@ impl Body for AnswerBody {
 pub struct Tunnel {
     io: Io,
     early: Bytes,
-    _held: Held,
+    _held: ((Place, Load), Held),
 }
 
 impl AsyncRead for Tunnel {

@@ -5,20 +5,21 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::time::Sleep;
 
 use super::io::Io;
 use super::outgoing::Outgoing;
 use super::timer::Timer;
-use super::{Deadlines, Error};
+use super::{Deadlines, Ends, Error};
+use crate::metrics::Held;
 
 /// Bytes of the head of an upstream's answer.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Why there is no answer on a connection, in the terms of whether to try another one.
 pub(super) enum Lost {
@@ -33,6 +34,9 @@ pub(super) struct Line {
     sender: SendRequest<Outgoing>,
     driver: Driver,
     idle_since: Instant,
+    /// For whom alone it may be used, where the upstream was told.
+    pub(super) client: Option<Ends>,
+    open: Held,
 }
 
 /// What reads and writes on a connection when it is polled.
@@ -44,12 +48,17 @@ enum Driver {
 }
 
 impl Line {
-    pub(super) async fn over(io: Io) -> Result<Self, hyper::Error> {
+    pub(super) async fn over(
+        io: Io,
+        client: Option<Ends>,
+        open: Held,
+    ) -> Result<Self, hyper::Error> {
         let (sender, driver) = http1::Builder::new()
             .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(io))
             .await?;
-        Ok(Self { sender, driver: Driver::Running(Box::new(driver)), idle_since: Instant::now() })
+        let driver = Driver::Running(Box::new(driver));
+        Ok(Self { sender, driver, idle_since: Instant::now(), client, open })
     }
 
     pub(super) fn idle_for(&self) -> Duration {
@@ -66,22 +75,8 @@ impl Line {
         let upgrades = request.headers().contains_key(UPGRADE);
         let response = {
             let mut sent = pin!(self.sender.try_send_request(request));
-            let mut sleep: Pin<&mut Option<Sleep>> = pin!(timer.sleep());
             let driver = &mut self.driver;
-            poll_fn(|cx| {
-                let polled = driver.drive(cx, |cx| sent.as_mut().poll(cx));
-                if let Poll::Ready(answered) = polled {
-                    return Poll::Ready(Ok(answered));
-                }
-                if sleep.is_none() {
-                    sleep.set(timer.sleep());
-                }
-                match sleep.as_mut().as_pin_mut() {
-                    Some(sleep) => timer.poll(sleep, cx).map(Err),
-                    None => Poll::Pending,
-                }
-            })
-            .await
+            timer.within(|cx| driver.drive(cx, |cx| sent.as_mut().poll(cx))).await
         };
         let response =
             response.map_err(Lost::For)?.map_err(|mut error| match error.take_message() {
@@ -127,11 +122,11 @@ impl Line {
     }
 
     /// The bare connection after a 101, and what was read of it beyond the answer.
-    pub(super) fn into_io(self) -> Option<(Io, bytes::Bytes)> {
+    pub(super) fn into_io(self) -> Option<(Io, Bytes, Held)> {
         match self.driver {
             Driver::Ended(driver) => {
                 let parts = driver.into_parts();
-                Some((parts.io.into_inner().strict(), parts.read_buf))
+                Some((parts.io.into_inner().strict(), parts.read_buf, self.open))
             }
             Driver::Running(_) | Driver::Gone => None,
         }
@@ -173,7 +168,7 @@ impl Driver {
 
 /// The answer, if it says in one way only where it ends, and is one. 101 is one to whom has asked
 /// for it.
-fn framed(response: Response<Incoming>, upgrades: bool) -> Option<Response<Incoming>> {
+pub(super) fn framed(response: Response<Incoming>, upgrades: bool) -> Option<Response<Incoming>> {
     let headers = response.headers();
     let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
     let codings = headers.get_all(TRANSFER_ENCODING);

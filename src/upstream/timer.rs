@@ -1,6 +1,7 @@
 //! When an answer is too late. Nothing is set while everything is at hand.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -75,12 +76,12 @@ impl Timer {
     }
 
     /// A first guess at when to look.
-    pub(super) fn sleep(&self) -> Option<Sleep> {
+    fn sleep(&self) -> Option<Sleep> {
         self.limit().map(|limit| sleep_until(limit.into()))
     }
 
     /// Ready when it is too late. `sleep` is set to when to look again.
-    pub(super) fn poll(&self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<Error> {
+    fn poll(&self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<Error> {
         // The end of the request may have brought it nearer.
         if let Some(limit) = self.limit()
             && limit < sleep.deadline().into()
@@ -96,6 +97,27 @@ impl Timer {
                 },
             }
         }
+    }
+
+    /// What comes out of `wanted`, unless it is too late before.
+    pub(super) async fn within<T>(
+        &self,
+        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<T, Error> {
+        let mut sleep: Pin<&mut Option<Sleep>> = pin!(self.sleep());
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = wanted(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            if sleep.is_none() {
+                sleep.set(self.sleep());
+            }
+            match sleep.as_mut().as_pin_mut() {
+                Some(sleep) => self.poll(sleep, cx).map(Err),
+                None => Poll::Pending,
+            }
+        })
+        .await
     }
 
     /// The same with a sleep of its own, for whoever waits for more of the answer's body.

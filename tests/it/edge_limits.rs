@@ -289,7 +289,7 @@ async fn ten_thousand_idle_connections_take_little_memory() {
         &top,
         &[shop::Wired::usual("liqpay")],
     ));
-    let daemon = crate::support::child::Daemon::start(&folder).await;
+    let daemon = child::Daemon::start(&folder).await;
     let before = resident(daemon.id());
     let mut held = Vec::with_capacity(IDLE);
     for _ in 0..IDLE {

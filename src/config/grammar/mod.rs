@@ -9,11 +9,13 @@ mod keep;
 mod limits;
 mod proxy;
 mod tls;
+mod upstream;
 
-use keep::{RETRY, STORE};
+use keep::STORE;
 pub(super) use limits::LIMITS;
 use proxy::{PROXY, RATE};
 pub(super) use tls::TLS;
+use upstream::UPSTREAM;
 
 const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -153,49 +155,6 @@ static LOG: Shape = Shape {
             ]),
             "The least severe level that is written. Default `info`.",
         ),
-    ],
-};
-
-static UPSTREAM: Shape = Shape {
-    name: "upstream",
-    doc: "One receiver of events: an HTTP server (`url`), or countersign's own output (`print`).",
-    exactly_one: false,
-    keys: &[
-        Key::optional(
-            "url",
-            Kind::Text,
-            "`http://host:port` or `https://host:port`, without a path: the path is the route's.",
-        ),
-        Key::optional(
-            "print",
-            Kind::Choice(&[("events", "Each event on one line of standard output.")]),
-            "Instead of `url`: a built-in upstream, to try things out.",
-        ),
-        Key::optional(
-            "secret",
-            Kind::Text,
-            "The Standard Webhooks secret that events are counter-signed with, as a reference: \
-             `env:NAME` or `file:PATH`. What it refers to is `whsec_` and 24 to 64 bytes in \
-             Base64. Needed for `forward: { as: canonical }`.",
-        ),
-        Key::optional(
-            "connect_timeout",
-            Kind::Duration { min: millis(10), max: secs(60) },
-            "Until a connection stands, 10ms to 1m. Default `2s`.",
-        ),
-        Key::optional(
-            "timeout",
-            Kind::Duration { min: millis(10), max: secs(300) },
-            "From the first byte sent to the last byte of the answer, 10ms to 5m. Less than the \
-             gateway waits. Default `10s`.",
-        ),
-        Key::optional(
-            "in_flight",
-            Kind::Integer { min: 1, max: 65_536 },
-            "Requests under way at a time; the gateway of a further one is asked to come again. \
-             Default `256`.",
-        ),
-        Key::optional("retry", Kind::Map(&RETRY), "When what it did not take is sent again."),
     ],
 };
 

@@ -40,7 +40,9 @@ impl Passages {
     /// Takes over from `before` whatever stays as it was.
     pub(in crate::server) fn new(snapshot: &Snapshot, before: &Self, metrics: &Metrics) -> Self {
         let proxies = &snapshot.site.proxies;
-        metrics.proxies_published(proxies.iter().map(|proxy| proxy.config.name.as_str()));
+        metrics.site_published(
+            proxies.iter().map(|proxy| (proxy.config.name.as_str(), proxy.upstream.name.as_str())),
+        );
         let mut pools = HashMap::new();
         let mut list = Vec::with_capacity(proxies.len());
         for proxy in proxies {
@@ -51,7 +53,7 @@ impl Passages {
                 let before = before.pools.get(&upstream.name);
                 let kept = before.filter(|pool| pool.serves(url, upstream));
                 kept.cloned().unwrap_or_else(|| {
-                    Arc::new(Pool::new(url, upstream, metrics.upstream(&upstream.name)))
+                    Arc::new(Pool::new(url, upstream, metrics.upstream_of_site(&upstream.name)))
                 })
             });
             let before = before.list.iter().find(|before| before.proxy.config.name == *name);

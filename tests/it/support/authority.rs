@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use countersign::live::Exchanges;
-use rustls::pki_types::CertificateDer;
+use countersign::live::{Client, Exchanges, UpstreamTls};
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::shop::Folder;
 
@@ -51,6 +51,26 @@ impl Authority {
         let at = |file: String| self.folder.at(&file).display().to_string();
         let (certificate, key) = (at(format!("{name}.pem")), at(format!("{name}.key")));
         format!("ssl_certificate {certificate}; ssl_certificate_key {key};")
+    }
+
+    /// What an upstream is spoken to with that it has certified; `client`: it certifies us, too.
+    pub(crate) fn tls(&self, client: Option<&str>) -> UpstreamTls {
+        let certificate = |name: &str| {
+            let pem = self.folder.read(&format!("{name}.pem"));
+            CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+        };
+        let client = client.map(|name| {
+            self.certify(name);
+            let key = self.folder.read(&format!("{name}.key"));
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+            Client { chain: vec![certificate(name)], key }
+        });
+        UpstreamTls { roots: vec![certificate("ca")], client, ..UpstreamTls::default() }
+    }
+
+    /// Where a file of it is: `ca.pem`, or `NAME.pem` and `NAME.key` of what it has certified.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.folder.at(name).display().to_string()
     }
 
     /// What a configuration that trusts it comes to.

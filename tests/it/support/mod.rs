@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use countersign::app::{self, Running, Setup, Source};
 use countersign::config::{
-    Boot, Capture, Forward, Limits, Listener, Log, LogFormat, LogLevel, Mode, Retry, Target,
+    Boot, Capture, Forward, Limits, Listener, Log, LogFormat, LogLevel, Mode, Reach, Retry, Target,
 };
 use countersign::engine::inbound::UnixSeconds;
 use countersign::engine::secret::Secret;
-use countersign::live::{Exchanges, Live, Route, Snapshot, Upstream};
+use countersign::live::{Exchanges, Live, Route, Snapshot, Upstream, UpstreamTls};
 use countersign::rule::Delivery;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -106,6 +106,8 @@ pub(crate) fn upstream(target: Target) -> Upstream {
         in_flight_max: 4,
         secret: Some(Secret::from("a secret of twenty-four bytes")),
         retry: retry(),
+        reach: Reach::default(),
+        tls: UpstreamTls::default(),
     }
 }
 

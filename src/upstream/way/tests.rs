@@ -1,4 +1,4 @@
-//! How a request is framed, and what counts as an answer.
+//! How a request is framed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::pin::Pin;
@@ -10,16 +10,15 @@ use hyper::body::{Body, Frame};
 
 use super::*;
 
-#[test]
-fn what_was_not_sent_is_not_counted_as_an_answer() {
-    assert_eq!(Error::Busy.class(), None);
-    assert_eq!(Error::NotConfigured.class(), None);
-    assert_eq!(Error::RequestBody.class(), None);
-    assert_eq!(Error::Timeout.class(), Some(Class::Timeout));
-    assert_eq!(class(StatusCode::NO_CONTENT), Class::Success);
-    assert_eq!(class(StatusCode::SWITCHING_PROTOCOLS), Class::Success);
-    assert_eq!(class(StatusCode::FOUND), Class::Redirect);
-    assert_eq!(class(StatusCode::from_u16(600).unwrap()), Class::Broken);
+fn way(http: Http) -> Way {
+    Way {
+        host: HeaderValue::from_static("own.example"),
+        own: Address::Name { host: "own.example".into(), port: 80 },
+        http,
+        scheme: Scheme::HTTP,
+        tls: None,
+        proxy_protocol: None,
+    }
 }
 
 /// Framing headers as they go out.
@@ -34,7 +33,7 @@ fn framed(method: Method, body: Outgoing) -> Vec<(String, String)> {
         .header("connection", "close, x-secret")
         .body(body)
         .unwrap();
-    frame(&mut request, &HeaderValue::from_static("own.example")).unwrap();
+    way(Http::One).frame(&mut request).unwrap();
     assert_eq!(request.version(), Version::HTTP_11);
     let mut headers: Vec<_> = request
         .headers()
@@ -73,15 +72,14 @@ fn where_a_request_ends_follows_from_its_body_alone() {
     assert_eq!(framed(Method::POST, Bytes::new().into()), with("content-length", "0"));
     // hyper writes the length.
     assert_eq!(framed(Method::POST, known()), std::slice::from_ref(&host));
-    assert_eq!(known().framing(), outgoing::Framing::Length);
+    assert_eq!(known().framing(), Framing::Length);
 }
 
 #[test]
 fn a_request_for_a_tunnel_of_its_own_is_not_for_an_upstream() {
     let mut request = Request::new(Outgoing::from(Bytes::new()));
     *request.method_mut() = Method::CONNECT;
-    let host = HeaderValue::from_static("own.example");
-    assert_eq!(frame(&mut request, &host), Err(Error::NotConfigured));
+    assert_eq!(way(Http::One).frame(&mut request), Err(Error::NotConfigured));
 }
 
 #[test]
@@ -93,4 +91,23 @@ fn only_what_is_at_hand_can_be_sent_twice() {
     assert_eq!(second.uri(), request.uri());
     assert_eq!(second.headers(), request.headers());
     assert!(again(&Request::new(Outgoing::streaming(Unknown))).is_none());
+}
+
+#[test]
+fn over_http_2_the_host_is_part_of_the_address_and_nothing_is_of_the_connection() {
+    let mut request = Request::post("/x?y")
+        .header("host", "shop.example:8080")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .body(Outgoing::streaming(Unknown))
+        .unwrap();
+    for _ in 0..2 {
+        way(Http::Two).frame(&mut request).unwrap();
+        assert!(request.headers().is_empty(), "{:?}", request.headers());
+        request.headers_mut().insert("host", HeaderValue::from_static("shop.example:8080"));
+    }
+    assert_eq!(request.uri(), "http://shop.example:8080/x?y");
+    let mut request = Request::post("/x").body(Outgoing::from(Bytes::new())).unwrap();
+    request.headers_mut().insert("host", HeaderValue::from_static("a/b@c"));
+    assert_eq!(way(Http::Two).frame(&mut request), Err(Error::NotConfigured));
 }
