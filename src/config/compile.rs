@@ -121,6 +121,7 @@ fn boot(node: &Node, problems: &mut Problems) -> Boot {
             header_timeout: duration(limits, "header_timeout", Duration::from_secs(10)),
             body_bytes_max: size(limits, "body", 1024 * 1024),
             body_timeout: duration(limits, "body_timeout", Duration::from_secs(30)),
+            http2: tls::http2(limits),
             drain_timeout: duration(limits, "drain_timeout", Duration::from_secs(30)),
         },
         store: store(node.get("store"), problems),

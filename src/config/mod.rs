@@ -114,8 +114,31 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// From the end of the headers to the end of the body.
     pub body_timeout: Duration,
+    /// What holds for HTTP/2 alone.
+    pub http2: Http2,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain_timeout: Duration,
+}
+
+/// Maxima of one connection of HTTP/2.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Http2 {
+    /// Requests under way at a time.
+    pub streams_max: u32,
+    /// Requests that are reset, by the peer or for its mistakes, at once and again each minute; each
+    /// answer that is taken makes good for one.
+    pub resets_max: u32,
+    /// Frames that bring nothing, at once and again each minute; each frame of data makes good for
+    /// two.
+    pub idle_frames_max: u32,
+    /// How long a connection on which nothing is asked is kept.
+    pub idle_timeout: Duration,
+    /// How long a connection is used; what is under way then is finished.
+    pub age_max: Duration,
+    /// How often the peer is asked whether it is still there.
+    pub ping_interval: Duration,
+    /// How long it has to say so.
+    pub ping_timeout: Duration,
 }
 
 /// What outlives a restart.
@@ -194,6 +217,8 @@ pub struct Tls {
     pub certificates: Vec<CertificatePair>,
     /// The oldest version that is spoken.
     pub min_version: TlsVersion,
+    /// Whether clients may choose HTTP/2.
+    pub http2: bool,
 }
 
 /// Where a certificate is kept, with its key.

@@ -19,7 +19,7 @@ use arc_swap::ArcSwap;
 pub use certificates::Pair;
 pub use exchanges::Exchanges;
 pub use store::{Store, Token};
-pub use tls::Tls;
+pub use tls::{HTTP_2, Tls};
 
 use crate::config::{Capture, Delivery, Forward, Mode, Retry, Target};
 use crate::engine::Bound;

@@ -5,13 +5,14 @@ mod captures;
 mod exchange;
 mod labels;
 mod outbox;
+mod parts;
 mod store;
 mod tls;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
@@ -23,8 +24,10 @@ pub use captures::CaptureMetrics;
 pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
+pub use parts::Held;
+use parts::{prune, seconds};
 pub use store::StoreMetrics;
-pub use tls::{Handshake, TlsMetrics};
+pub use tls::{Handshake, Http2End, Http2Metrics, TlsMetrics};
 
 /// Content type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -294,7 +297,7 @@ impl Metrics {
         self.store.clone()
     }
 
-    /// What is counted of TLS.
+    /// What is counted of TLS, and of HTTP/2 in it.
     pub fn tls(&self) -> &TlsMetrics {
         &self.tls
     }
@@ -358,42 +361,6 @@ impl UpstreamMetrics {
     pub fn answered(&self, class: Class, time: Duration) {
         self.classes[class as usize].inc();
         self.duration.observe(time.as_secs_f64());
-    }
-}
-
-/// One more, until dropped.
-pub struct Held(IntGauge);
-
-impl Held {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-/// Prometheus knows numbers as floats only; whole seconds are exact in them for ages to come.
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 seconds")]
-fn seconds(time: UnixSeconds) -> f64 {
-    time as f64
-}
-
-/// Removes the series whose labels `keep` does not want.
-fn prune<B: MetricVecBuilder>(vec: &MetricVec<B>, keep: impl Fn(&HashMap<&str, &str>) -> bool) {
-    for family in vec.collect() {
-        for metric in family.get_metric() {
-            let labels: HashMap<_, _> =
-                metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
-            if !keep(&labels) {
-                // It can only be gone already.
-                drop(vec.remove(&labels));
-            }
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use super::caller::Caller;
 use super::head::{Bad, Filtered, HeadLimits, Refused, is_mark};
 use super::stall::Stalling;
-use super::tls::Tls;
+use super::tls::{Protocol, Tls};
 use super::{Listening, Phase, Service};
 
 /// Room that hyper's parser needs at least.
@@ -43,7 +43,12 @@ impl Listening {
             _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
         };
         let Some((stream, session)) = secured else { return };
-        self.http1(stream, Caller { peer, tls: Some(session) }, &*service).await;
+        let protocol = session.protocol;
+        let caller = Caller { peer, tls: Some(session) };
+        match protocol {
+            Protocol::Http1 => self.http1(stream, caller, &*service).await,
+            Protocol::Http2 => self.http2(stream, caller, service).await,
+        }
     }
 
     /// Over whatever carries it.

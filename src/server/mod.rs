@@ -5,6 +5,7 @@ mod body;
 mod caller;
 mod connection;
 pub mod head;
+mod http2;
 mod ingress;
 mod linger;
 mod record;
@@ -29,7 +30,7 @@ pub use caller::Caller;
 pub use ingress::{Ingress, Keeping};
 pub use refusal::Refusal;
 pub use respond::refusal;
-pub use tls::{Session, Tls};
+pub use tls::{Protocol, Session, Tls};
 
 use crate::config::Limits;
 use crate::metrics::Metrics;

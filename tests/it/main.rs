@@ -23,6 +23,7 @@ mod edge_deliver;
 mod edge_drain;
 mod edge_exchange;
 mod edge_head;
+mod edge_http2;
 mod edge_ingress;
 mod edge_observe;
 mod edge_reload;

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::text::shape::{Key, Kind, Shape};
 
+mod exchanges;
 mod keep;
 mod tls;
 
+pub(super) use exchanges::EXCHANGES;
 use keep::{RETRY, STORE};
 pub(super) use tls::TLS;
 
@@ -169,6 +171,13 @@ pub(super) static LIMITS: Shape = Shape {
             Kind::Duration { min: millis(10), max: secs(600) },
             "From the last header to the end of the body, 10ms to 10m. Default `30s`.",
         ),
+        tls::HTTP2_STREAMS,
+        tls::HTTP2_RESETS,
+        tls::HTTP2_IDLE_FRAMES,
+        tls::HTTP2_IDLE_TIMEOUT,
+        tls::HTTP2_AGE,
+        tls::HTTP2_PING_INTERVAL,
+        tls::HTTP2_PING_TIMEOUT,
         Key::optional(
             "drain_timeout",
             Kind::Duration { min: millis(0), max: secs(600) },
@@ -218,57 +227,6 @@ static UPSTREAM: Shape = Shape {
              Default `256`.",
         ),
         Key::optional("retry", Kind::Map(&RETRY), "When what it did not take is sent again."),
-    ],
-};
-
-pub(super) static EXCHANGES: Shape = Shape {
-    name: "exchanges",
-    doc: "How gateways are asked, where a rule needs their answer: a certificate, a token, the \
-          state of a payment. They are asked over TLS, and their certificates are verified; plain \
-          HTTP is for the hosts named here only. What cannot be asked now makes the gateway send \
-          its callback again.",
-    exactly_one: false,
-    keys: &[
-        Key::optional(
-            "connect_timeout",
-            Kind::Duration { min: millis(10), max: secs(60) },
-            "Until a connection stands, 10ms to 1m. Default `2s`.",
-        ),
-        Key::optional(
-            "timeout",
-            Kind::Duration { min: millis(10), max: secs(300) },
-            "The whole exchange, 10ms to 5m. With the upstream's, less than the gateway waits. \
-             Default `5s`.",
-        ),
-        Key::optional(
-            "answer_bytes_max",
-            Kind::Size { min: KIB, max: 4 * MIB },
-            "The body of an answer, 1KiB to 4MiB; a longer one counts as none. Default `256KiB`.",
-        ),
-        Key::optional(
-            "in_flight_max",
-            Kind::Integer { min: 1, max: 4096 },
-            "Exchanges under way at a time, over all hosts; the gateway of a further one is asked \
-             to come again. Default `64`.",
-        ),
-        Key::optional(
-            "addresses",
-            Kind::Named(&Kind::Text),
-            "Hosts that are asked at a fixed IP address and port, whatever DNS and the URL say: \
-             `api.paypal.com: 10.0.0.5:8443`. For gateways behind a proxy of your own.",
-        ),
-        Key::optional(
-            "private",
-            Kind::List(&Kind::Text),
-            "Hosts that may be at private addresses. Every other host is asked at public ones \
-             only, so that no callback can make countersign call your own network.",
-        ),
-        Key::optional(
-            "roots",
-            Kind::Text,
-            "PEM certificates of authorities that are trusted beside those of the system, as a \
-             reference: `file:PATH` or `env:NAME`.",
-        ),
     ],
 };
 
