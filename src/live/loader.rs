@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{self, At, Boot, Config};
+use crate::config::{self, At, Boot, ClientCertificates, Config};
 use crate::live::build::Builder;
 use crate::live::rules::{Compiler, LoadedRule, RuleSet};
 use crate::live::sources::Sources;
@@ -219,6 +219,9 @@ impl Loader {
         };
         let mut problems = Problems::new(self.path.display().to_string());
         let no_routes = HashMap::new();
+        // Those that listen do so until the next start.
+        let listen = self.active.as_ref().map_or(&config.boot.listen, |active| &active.boot.listen);
+        let asks = listen.iter().any(|one| one.tls == Some(ClientCertificates::Ask));
         let mut builder = Builder {
             rules: &self.rules,
             before: self.active.as_ref().map_or(&no_routes, |active| &active.routes),
@@ -226,6 +229,7 @@ impl Loader {
             sources: &mut self.sources,
             problems: &mut problems,
             has_store: config.boot.store.is_some(),
+            asks,
         };
         let (routes, exchanges) = (builder.routes(&config.hot), builder.exchanges(&config.hot));
         let kept = match self.active {

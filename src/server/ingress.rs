@@ -150,7 +150,7 @@ impl Ingress {
         &self,
         route: Option<&Wired>,
         exchanger: &Exchanger,
-        request: Request<Incoming>,
+        (caller, request): (&Caller, Request<Incoming>),
         record: &mut Record<'_>,
     ) -> Result<Success, Failure> {
         let route = route.ok_or(Refusal::NoRoute)?;
@@ -163,12 +163,14 @@ impl Ingress {
         record.received(body.len());
         let headers: Vec<_> =
             head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let certificates: Vec<_> = caller.client_certificates().collect();
         let inbound = Inbound {
             method: head.method.as_str(),
             target: target(&head),
             headers: &headers,
             body: &body,
             remote_addr: Some(record.peer.ip().to_canonical()),
+            client_certificates: &certificates,
         };
         let result = self.decide(route, exchanger, &head, &inbound, &body, record).await;
         record.keep(&inbound, matches!(result, Ok(Success::Accepted(..) | Success::Relayed(_))));
@@ -246,7 +248,7 @@ impl Service for Ingress {
         let route = wiring.route(request.uri().path());
         let captures = self.keeping.captures.as_deref();
         let mut record = Record::open(&self.metrics, &self.limiter, captures, route, caller.peer);
-        match self.receive(route, &wiring.exchanger, request, &mut record).await {
+        match self.receive(route, &wiring.exchanger, (caller, request), &mut record).await {
             Ok(Success::Accepted(reply, how)) => {
                 let response = respond::reply(&reply);
                 record.close(Outcome::Accepted, how, response.status());

@@ -25,6 +25,7 @@ mod edge_exchange;
 mod edge_head;
 mod edge_http2;
 mod edge_ingress;
+mod edge_mtls;
 mod edge_observe;
 mod edge_reload;
 mod edge_tls;

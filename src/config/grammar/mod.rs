@@ -315,7 +315,11 @@ static ROUTE: Shape = Shape {
             Kind::Choice(&[
                 ("weak", "md5, sha1, a checksum, credentials or an address will do"),
                 ("sound", "a plain SHA-2 digest with a secret among its parts, at least"),
-                ("strong", "HMAC, a public-key signature, or the gateway's own answer over TLS"),
+                (
+                    "strong",
+                    "HMAC, a public-key signature, the gateway's own answer over TLS, or the \
+                     certificate that it connects with",
+                ),
             ]),
             "What the proofs of this gateway, with these parameters, must be worth at least. \
              Default `weak`: whatever the rule offers.",
