@@ -41,7 +41,7 @@ fn unknown_key() -> Secret {
 
 /// Judges a request on every route; none may accept it.
 pub fn refuse(routes: &[Bound], target: &str, headers: &[(&str, &[u8])], body: &[u8]) {
-    let inbound = Inbound { method: "POST", target, headers, body, remote_addr: None };
+    let inbound = Inbound { method: "POST", target, headers, body, remote_addr: None, client_certificates: &[] };
     for route in routes {
         let verdict = route.judge(&inbound, 1_760_000_000, &[]);
         assert!(matches!(verdict, Verdict::Rejected(_)), "{verdict:?}");

@@ -95,6 +95,7 @@ impl Judge<'_> {
             headers: &headers,
             body,
             remote_addr: self.remote_addr,
+            client_certificates: &[],
         };
         self.bound.judge(&inbound, self.now, &[])
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::compile::{count, duration, size};
+use crate::config::tls;
 use crate::text::node::Node;
 
 /// Maxima of the listeners. All have safe defaults.
@@ -30,8 +31,31 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// From the end of the headers to the end of the body.
     pub body_timeout: Duration,
+    /// What holds for HTTP/2 alone.
+    pub http2: Http2,
     /// How long requests in flight may take to finish after SIGTERM.
     pub drain_timeout: Duration,
+}
+
+/// Maxima of one connection of HTTP/2.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Http2 {
+    /// Requests under way at a time.
+    pub streams_max: u32,
+    /// Requests that are reset, by the peer or for its mistakes, at once and again each minute; each
+    /// answer that is taken makes good for one.
+    pub resets_max: u32,
+    /// Frames that bring nothing, at once and again each minute; each frame of data makes good for
+    /// two.
+    pub idle_frames_max: u32,
+    /// How long a connection on which nothing is asked is kept.
+    pub idle_timeout: Duration,
+    /// How long a connection is used; what is under way then is finished.
+    pub age_max: Duration,
+    /// How often the peer is asked whether it is still there.
+    pub ping_interval: Duration,
+    /// How long it has to say so.
+    pub ping_timeout: Duration,
 }
 
 impl Limits {
@@ -55,6 +79,7 @@ pub(super) fn limits(limits: Option<&Node>) -> Limits {
         header_timeout: duration(limits, "header_timeout", Duration::from_secs(10)),
         body_bytes_max: size(limits, "body", 1024 * 1024),
         body_timeout: duration(limits, "body_timeout", Duration::from_secs(30)),
+        http2: tls::http2(limits),
         drain_timeout: duration(limits, "drain_timeout", Duration::from_secs(30)),
     }
 }

@@ -26,7 +26,7 @@ use crate::text::problem::{Place, Problems};
 pub use crate::rule::Delivery;
 pub use check::reference;
 pub use host::Host;
-pub use limits::Limits;
+pub use limits::{Http2, Limits};
 pub use proxy::{Hosts, Proxy, Rate, Upgrade};
 pub use upstream::{ADDRESSES_MAX, Address, HealthCheck, Http, ProxyProtocol, Reach, UpstreamTls};
 
@@ -186,6 +186,8 @@ pub struct Tls {
     pub certificates: Vec<CertificatePair>,
     /// The oldest version that is spoken.
     pub min_version: TlsVersion,
+    /// Whether clients may choose HTTP/2.
+    pub http2: bool,
 }
 
 /// Where a certificate is kept, with its key.

@@ -219,7 +219,8 @@ fn what_is_said_of_tls_comes_to_what_it_says() {
         good(&text(listen, &format!("tls: {{ certificates: [{pair}], min_version: \"1.3\" }}\n")));
     let spoken: Vec<_> = boot.listen.iter().map(|listener| listener.tls).collect();
     assert_eq!(spoken, [Some(ClientCertificates::Ask), Some(ClientCertificates::Ignore), None]);
-    let Tls { certificates, min_version } = hot.tls.unwrap();
+    let Tls { certificates, min_version, http2 } = hot.tls.unwrap();
+    assert!(http2, "unless it says otherwise");
     let [CertificatePair { chain, key }] = &*certificates else { panic!("one pair") };
     assert_eq!(chain.value, SecretRef::File("a/fullchain.pem".into()));
     assert_eq!((&key.value, min_version), (&SecretRef::Env("KEY".into()), TlsVersion::V13));

@@ -1,8 +1,10 @@
-//! `tls`, and what listeners say of it.
+//! `tls`, what listeners say of it, and the limits of HTTP/2.
 
-use crate::config::compile::{bounded, text};
+use std::time::Duration;
+
+use crate::config::compile::{bounded, duration, text};
 use crate::config::store::referred;
-use crate::config::{At, CertificatePair, ClientCertificates, SecretRef, Tls, TlsVersion};
+use crate::config::{At, CertificatePair, ClientCertificates, Http2, SecretRef, Tls, TlsVersion};
 use crate::text::node::Node;
 use crate::text::problem::Problems;
 
@@ -23,6 +25,24 @@ pub(super) fn of_listener(node: &Node, problems: &mut Problems) -> Option<Client
         Some("ask") => ClientCertificates::Ask,
         _ => ClientCertificates::Ignore,
     })
+}
+
+/// The limits of HTTP/2, among those of the listeners.
+pub(super) fn http2(limits: Option<&Node>) -> Http2 {
+    let count = |key, default| {
+        let count = limits.and_then(|limits| limits.get(key)?.as_integer());
+        count.and_then(|count| u32::try_from(count).ok()).unwrap_or(default)
+    };
+    let seconds = |key, default| duration(limits, key, Duration::from_secs(default));
+    Http2 {
+        streams_max: count("http2_streams", 100),
+        resets_max: count("http2_resets", 100),
+        idle_frames_max: count("http2_idle_frames", 1000),
+        idle_timeout: seconds("http2_idle_timeout", 60),
+        age_max: seconds("http2_age", 3600),
+        ping_interval: seconds("http2_ping_interval", 20),
+        ping_timeout: seconds("http2_ping_timeout", 10),
+    }
 }
 
 pub(super) fn tls(root: &Node, problems: &mut Problems) -> Option<Tls> {
@@ -57,7 +77,8 @@ pub(super) fn tls(root: &Node, problems: &mut Problems) -> Option<Tls> {
         Some("1.3") => TlsVersion::V13,
         _ => TlsVersion::V12,
     };
-    Some(Tls { certificates, min_version })
+    let http2 = node.get("http2").and_then(Node::as_bool).unwrap_or(true);
+    Some(Tls { certificates, min_version, http2 })
 }
 
 fn kept(node: Option<&Node>, what: &str, problems: &mut Problems) -> Option<At<SecretRef>> {

@@ -102,7 +102,8 @@ pub enum Strength {
     Weak,
     /// A plain digest with a secret among its parts.
     Sound,
-    /// HMAC, a public-key signature, authenticated encryption, the gateway's own answer over TLS.
+    /// HMAC, a public-key signature, authenticated encryption, the gateway's own answer over TLS, its
+    /// certificate over TLS.
     Strong,
 }
 

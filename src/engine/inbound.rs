@@ -19,6 +19,9 @@ pub struct Inbound<'a> {
     pub body: &'a [u8],
     /// The peer, after trusted proxies.
     pub remote_addr: Option<IpAddr>,
+    /// What the peer has shown in the handshake of its connection, in DER, its own first; it holds
+    /// the key of that one. Empty where it has shown none, or was not asked.
+    pub client_certificates: &'a [&'a [u8]],
 }
 
 impl<'a> Inbound<'a> {

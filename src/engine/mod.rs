@@ -19,6 +19,7 @@ pub mod inbound;
 pub mod json;
 pub mod jws;
 pub mod money;
+mod mtls;
 pub mod net;
 mod normalize;
 pub mod pan;
@@ -130,6 +131,11 @@ impl Bound {
             Err(Stop::Ask(exchange)) => Verdict::Ask(*exchange),
             Err(Stop::Reject(reject)) => Verdict::Rejected(reject),
         }
+    }
+
+    /// Whether it judges senders by certificates, which a listener must then ask for.
+    pub fn wants_certificates(&self) -> bool {
+        self.proofs.iter().any(|proof| matches!(proof, proof::BoundProof::Mtls(_)))
     }
 
     /// The straight line of a judgement.

@@ -10,6 +10,7 @@ use crate::engine::encoding::Encoding;
 use crate::engine::event::Proven;
 use crate::engine::exchange::Answered;
 use crate::engine::guard;
+use crate::engine::mtls::{self, BoundMtls};
 use crate::engine::net::{self, Network};
 use crate::engine::plan::{Batch, Condition, Expr, Phase, Plan};
 use crate::engine::reason::{Reason, Reject};
@@ -65,6 +66,7 @@ pub(crate) enum BoundProof {
     FirstPresent(Vec<BoundTag>),
     HttpSignature(BoundHttpSignature),
     Jws(BoundJws),
+    Mtls(BoundMtls),
     Source { networks: Vec<Network>, proxies: Vec<Network>, proven: Proven },
     Tag(BoundTag),
     Token { place: Expr, values: Vec<(Secret, Proven)> },
@@ -172,6 +174,7 @@ fn check_one<'s>(
         BoundProof::Token { place, values } => check_token(place, values, scope)?,
         BoundProof::HttpSignature(bound) => token::check_http_signature(bound, scope)?,
         BoundProof::Jws(bound) => token::check_jws(bound, proving, scope)?,
+        BoundProof::Mtls(bound) => mtls::check(bound, scope)?,
         BoundProof::Source { networks, proxies, proven } => {
             let reading = scope.reading;
             let client =

@@ -59,7 +59,7 @@ impl Bound {
         for proof in &self.proofs {
             let bound: &[BoundTag] = match proof {
                 BoundProof::Confirm(_) | BoundProof::Decrypt(_) | BoundProof::Source { .. } => &[],
-                BoundProof::HttpSignature(_) => {
+                BoundProof::HttpSignature(_) | BoundProof::Mtls(_) => {
                     tags.push(Signed::OnlyTheGateway);
                     &[]
                 }

@@ -38,6 +38,8 @@ pub(super) struct Builder<'a> {
     pub(super) problems: &'a mut Problems,
     /// Whether events can be kept.
     pub(super) has_store: bool,
+    /// Whether a listener asks senders for certificates.
+    pub(super) asks: bool,
 }
 
 /// Those who receive, by name.
@@ -265,6 +267,16 @@ impl Builder<'_> {
                 format!("the proofs of `{}` are {found}, not {wanted}", rule.gateway()),
                 "see `countersign check` for why; choose a stronger algorithm or mode if the \
                  gateway has one",
+            );
+        }
+        if bound.as_ref().is_ok_and(Bound::wants_certificates) && !self.asks {
+            problems.add_with_help(
+                config.gateway.place,
+                format!(
+                    "`{}` knows its senders by certificates, and no listener asks for them",
+                    rule.gateway()
+                ),
+                "add `tls: true, client_certificates: ask` to the listener that it calls",
             );
         }
         match bound {

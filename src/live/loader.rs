@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{self, At, Boot, Config};
+use crate::config::{self, At, Boot, ClientCertificates, Config};
 use crate::live::build::{Builder, site};
 use crate::live::rules::{Compiler, LoadedRule, RuleSet};
 use crate::live::sources::Sources;
@@ -220,6 +220,9 @@ impl Loader {
         };
         let mut problems = Problems::new(self.path.display().to_string());
         let no_routes = HashMap::new();
+        // Those that listen do so until the next start.
+        let listen = self.active.as_ref().map_or(&config.boot.listen, |active| &active.boot.listen);
+        let asks = listen.iter().any(|one| one.tls == Some(ClientCertificates::Ask));
         let mut builder = Builder {
             rules: &self.rules,
             before: self.active.as_ref().map_or(&no_routes, |active| &active.routes),
@@ -227,6 +230,7 @@ impl Loader {
             sources: &mut self.sources,
             problems: &mut problems,
             has_store: config.boot.store.is_some(),
+            asks,
         };
         let upstreams = builder.upstreams(&config.hot);
         let routes = builder.routes(&config.hot, &upstreams);

@@ -21,7 +21,7 @@ use crate::config::{self, Capture, Delivery, Forward, Mode, Rate, Reach, Retry, 
 pub use certificates::Pair;
 pub use exchanges::Exchanges;
 pub use store::{Store, Token};
-pub use tls::Tls;
+pub use tls::{HTTP_2, Tls};
 pub use upstreams::{Client, UpstreamTls};
 
 use crate::engine::Bound;

@@ -21,7 +21,8 @@ use crate::live::certificates::{self, Pair};
 use crate::live::sources::Sources;
 use crate::text::problem::{Place, Problem, Problems};
 
-/// Its name in ALPN.
+/// Protocols by their names in ALPN.
+pub const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
 
 /// What is shown and accepted, built whole and never changed.
@@ -143,7 +144,8 @@ fn server(
         ClientCertificates::Ignore => builder.with_no_client_auth(),
     };
     let mut server = builder.with_cert_resolver(Arc::new(Shown { pairs: pairs.to_vec() }));
-    server.alpn_protocols = vec![HTTP_1.to_vec()];
+    server.alpn_protocols =
+        if config.http2 { vec![HTTP_2.to_vec(), HTTP_1.to_vec()] } else { vec![HTTP_1.to_vec()] };
     server.ticketer = Arc::clone(tickets);
     Ok(Arc::new(server))
 }

@@ -6,15 +6,16 @@ mod connections;
 mod exchange;
 mod labels;
 mod outbox;
+mod parts;
 mod proxy;
 mod store;
 mod tls;
 mod upstream;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
@@ -30,9 +31,11 @@ pub use connections::{ConnectionMetrics, Crowd, Ending};
 pub use exchange::ExchangeMetrics;
 pub use labels::{Class, ExchangeOutcome, Outcome, Retried, Stage};
 pub use outbox::{Contents, Handling, OutboxMetrics};
+pub use parts::Held;
+use parts::{prune, seconds};
 pub use proxy::{Passed, ProxyMetrics};
 pub use store::StoreMetrics;
-pub use tls::{Handshake, TlsMetrics};
+pub use tls::{Handshake, Http2End, Http2Metrics, TlsMetrics};
 pub use upstream::{AddressMetrics, UpstreamMetrics};
 
 /// Content type of [`Metrics::text`].
@@ -300,7 +303,7 @@ impl Metrics {
         self.store.clone()
     }
 
-    /// What is counted of TLS.
+    /// What is counted of TLS, and of HTTP/2 in it.
     pub fn tls(&self) -> &TlsMetrics {
         &self.tls
     }
@@ -345,42 +348,6 @@ impl RouteMetrics {
     pub fn key_matched(&self, key: &str, now: UnixSeconds) {
         if let Some((_, gauge)) = self.keys.iter().find(|(known, _)| known == key) {
             gauge.set(seconds(now));
-        }
-    }
-}
-
-/// One more, until dropped.
-pub struct Held(IntGauge);
-
-impl Held {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-/// Prometheus knows numbers as floats only; whole seconds are exact in them for ages to come.
-#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 seconds")]
-fn seconds(time: UnixSeconds) -> f64 {
-    time as f64
-}
-
-/// Removes the series whose labels `keep` does not want.
-fn prune<B: MetricVecBuilder>(vec: &MetricVec<B>, keep: impl Fn(&HashMap<&str, &str>) -> bool) {
-    for family in vec.collect() {
-        for metric in family.get_metric() {
-            let labels: HashMap<_, _> =
-                metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
-            if !keep(&labels) {
-                // It can only be gone already.
-                drop(vec.remove(&labels));
-            }
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::engine::bind::CompiledRule;
 use crate::engine::event::{Amount, Event};
 use crate::engine::inbound::UnixSeconds;
 use crate::engine::params::Params;
+use crate::engine::pem;
 use crate::engine::plan::BodyKind;
 use crate::engine::reason::Reason;
 use crate::engine::secret::Secret;
@@ -192,8 +193,19 @@ fn request(node: &Node, rule: &CompiledRule, problems: &mut Problems) -> Option<
             Some(peer?)
         }
     };
+    let certificates = match node.get("client_certificate") {
+        None => Vec::new(),
+        Some(node) => {
+            let blocks = pem::blocks(node.as_text()?.as_bytes());
+            if blocks.is_none() {
+                problems.add(node.place, "expected PEM: -----BEGIN CERTIFICATE-----");
+            }
+            blocks?.into_iter().map(|block| block.der).collect()
+        }
+    };
     Some(Request {
         peer,
+        certificates,
         method: method?,
         path: text("path").unwrap_or_else(|| "/".to_owned()),
         query: pairs("query"),

@@ -22,6 +22,8 @@ pub struct Request {
     pub body: Body,
     /// The peer; `None`: it does not matter.
     pub peer: Option<IpAddr>,
+    /// What the peer has shown in the handshake, in DER.
+    pub certificates: Vec<Vec<u8>>,
 }
 
 /// A body.
@@ -40,6 +42,7 @@ pub struct Wire {
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
     peer: Option<IpAddr>,
+    certificates: Vec<Vec<u8>>,
 }
 
 impl Request {
@@ -60,7 +63,8 @@ impl Request {
             Body::Raw(bytes) => bytes.clone(),
         };
         let (method, headers) = (self.method.clone(), self.headers.clone());
-        Wire { method, target, headers, body, peer: self.peer }
+        let certificates = self.certificates.clone();
+        Wire { method, target, headers, body, peer: self.peer, certificates }
     }
 
     /// Puts fields, which a rule file writes as UTF-8, in the charset that the rule reads them in.
@@ -114,12 +118,14 @@ impl Wire {
     pub fn with<T>(&self, judge: impl FnOnce(&Inbound<'_>) -> T) -> T {
         let headers: Vec<(&str, &[u8])> =
             self.headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
+        let certificates: Vec<&[u8]> = self.certificates.iter().map(Vec::as_slice).collect();
         judge(&Inbound {
             method: &self.method,
             target: &self.target,
             headers: &headers,
             body: &self.body,
             remote_addr: self.peer,
+            client_certificates: &certificates,
         })
     }
 

@@ -133,6 +133,7 @@ fn judge(bound: &Bound, token: &str, now: i64, answers: &[Answered]) -> Verdict 
         headers: &headers,
         body: br#"{"id":"7"}"#,
         remote_addr: None,
+        client_certificates: &[],
     };
     bound.judge(&inbound, now, answers)
 }
@@ -373,6 +374,7 @@ fn a_chain_leads_to_the_configured_root_and_its_leaf_has_signed() {
             headers: &headers,
             body: body.as_bytes(),
             remote_addr: None,
+            client_certificates: &[],
         };
         assert_eq!(word(&bound.judge(&inbound, now, &[])), want, "case {index}");
     }
@@ -438,6 +440,7 @@ fn a_signature_covers_the_message_that_has_come() {
             headers: &headers,
             body: body.as_bytes(),
             remote_addr: None,
+            client_certificates: &[],
         };
         word(&bound(&rule, &route).judge(&inbound, now, &[]))
     };
@@ -517,8 +520,14 @@ fn a_payload_may_be_missing_where_the_rule_says_so() {
             ("authorization", authorization.as_bytes()),
         ];
         let body = body.as_bytes();
-        let inbound =
-            Inbound { method: "POST", target: "/", headers: &headers, body, remote_addr: None };
+        let inbound = Inbound {
+            method: "POST",
+            target: "/",
+            headers: &headers,
+            body,
+            remote_addr: None,
+            client_certificates: &[],
+        };
         match bound.judge(&inbound, 1000, &[answered(&keys, false)]) {
             Verdict::Accepted(accepted) => Ok(accepted.events[0].order_id.clone()),
             other => Err(word(&other)),

@@ -88,6 +88,7 @@ impl Vector {
             headers: &headers,
             body: &self.body,
             remote_addr: self.remote_addr,
+            client_certificates: &[],
         };
         let outcome = canned::judge(&bound, &inbound, self.now, &self.canned);
         // An address that the sender chose must not be contacted, whatever becomes of it.

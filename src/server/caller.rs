@@ -52,3 +52,10 @@ impl Caller {
         }
     }
 }
+
+impl Caller {
+    /// What the client has shown, in DER, its own certificate first.
+    pub(super) fn client_certificates(&self) -> impl Iterator<Item = &[u8]> {
+        self.tls.iter().flat_map(|session| &session.client_certificates).map(AsRef::as_ref)
+    }
+}

@@ -22,7 +22,7 @@ use super::head::{Bad, Filtered, HeadLimits, is_mark};
 use super::proxy_protocol::{self, Said};
 use super::stall::Stalling;
 use super::switch::{Switch, Tunnel};
-use super::tls::Tls;
+use super::tls::{Protocol, Tls};
 use super::{Listening, Manner, Phase, Service};
 use crate::metrics::{Crowd, Ending};
 
@@ -36,7 +36,7 @@ impl Listening {
         mut stream: TcpStream,
         mut caller: Caller,
         manner: &Manner,
-        service: &impl Service,
+        service: Arc<impl Service>,
     ) {
         // Answers are one small write each; a failure to say so costs time only.
         drop(stream.set_nodelay(true));
@@ -64,7 +64,7 @@ impl Listening {
         // Below TLS: what matters is what the peer takes, not what is enciphered for it.
         let stream = Stalling::new(stream, limits.body_timeout, limits.bytes_min());
         match &manner.tls {
-            None => self.http1(stream, caller, service).await,
+            None => self.http1(stream, caller, &*service).await,
             // Boxed, as the reading of what a proxy says: a connection in the clear keeps no room
             // for them.
             Some(tls) => Box::pin(self.secured(stream, caller, tls, service)).await,
@@ -77,7 +77,7 @@ impl Listening {
         stream: Stalling<TcpStream>,
         caller: Caller,
         tls: &Tls,
-        service: &impl Service,
+        service: Arc<impl Service>,
     ) {
         let mut phase = self.phase.clone();
         let limit = self.limits.handshake_timeout;
@@ -86,7 +86,12 @@ impl Listening {
             _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
         };
         let Some((stream, session)) = secured else { return };
-        self.http1(stream, caller.over_tls(session), service).await;
+        let protocol = session.protocol;
+        let caller = caller.over_tls(session);
+        match protocol {
+            Protocol::Http1 => self.http1(stream, caller, &*service).await,
+            Protocol::Http2 => self.http2(stream, caller, service).await,
+        }
     }
 
     /// Over whatever carries it.

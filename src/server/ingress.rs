@@ -167,12 +167,14 @@ impl Ingress {
         record.received(body.len());
         let headers: Vec<_> =
             head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let certificates: Vec<_> = sender.caller.client_certificates().collect();
         let inbound = Inbound {
             method: head.method.as_str(),
             target: target(&head),
             headers: &headers,
             body: &body,
             remote_addr: sender.client,
+            client_certificates: &certificates,
         };
         let result = self.decide(route, exchanger, &head, &inbound, &body, record).await;
         record.keep(&inbound, matches!(result, Ok(Success::Accepted(..) | Success::Relayed(_))));

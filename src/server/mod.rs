@@ -5,6 +5,7 @@ mod body;
 mod caller;
 mod connection;
 pub mod head;
+mod http2;
 mod ingress;
 mod limit;
 mod linger;
@@ -35,7 +36,7 @@ pub use caller::Caller;
 pub use ingress::{Ingress, Keeping};
 pub use refusal::Refusal;
 pub use respond::refusal;
-pub use tls::{Session, Tls};
+pub use tls::{Protocol, Session, Tls};
 
 use crate::config::Limits;
 use crate::metrics::{Crowd, Metrics};
@@ -139,7 +140,7 @@ impl Listening {
             let manner = Arc::clone(&manner);
             tokio::spawn(async move {
                 let _open = listening.metrics.connections().opened();
-                listening.connection(stream, caller, &manner, &*service).await;
+                listening.connection(stream, caller, &manner, service).await;
                 drop(place);
             });
         }

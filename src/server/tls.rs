@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::config::ClientCertificates;
-use crate::live::Live;
+use crate::live::{HTTP_2, Live};
 use crate::metrics::{Handshake, Metrics};
 
 /// How the connections of a listener are secured.
@@ -30,6 +30,17 @@ pub struct Session {
     /// What the client has shown, its own first; it holds the key of that one. Nothing else is
     /// known of them. Empty where it has shown none.
     pub client_certificates: Vec<CertificateDer<'static>>,
+    /// What is spoken in it.
+    pub protocol: Protocol,
+}
+
+/// What clients and we agree on by ALPN.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protocol {
+    /// HTTP/1.1, also where the client names nothing.
+    Http1,
+    /// HTTP/2.
+    Http2,
 }
 
 impl Tls {
@@ -66,15 +77,18 @@ impl Tls {
 }
 
 fn session(connection: &ServerConnection, metrics: &Metrics) -> Session {
+    let is_http2 = connection.alpn_protocol() == Some(HTTP_2);
+    let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => "1.3",
         _ => "1.2",
     };
-    metrics.tls().session(version, "http/1.1");
+    metrics.tls().session(version, if is_http2 { "h2" } else { "http/1.1" });
     let shown = connection.peer_certificates().unwrap_or_default();
     Session {
         server_name: connection.server_name().map(str::to_ascii_lowercase),
         client_certificates: shown.iter().map(|one| one.clone().into_owned()).collect(),
+        protocol,
     }
 }
 

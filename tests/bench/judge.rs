@@ -137,6 +137,7 @@ fn row(
                 headers,
                 body: &body,
                 remote_addr: None,
+                client_certificates: &[],
             };
             let accepted = accepted(&bound, black_box(&inbound), at);
             if canonical {
@@ -209,6 +210,7 @@ fn stripe() -> Row {
         ],
         body: Body::Raw(body.clone().into_bytes()),
         peer: None,
+        certificates: Vec::new(),
     };
     resign(&rule, &params, &mut request);
     let mac = Hmacer::new(HashAlgorithm::Sha256, SECRET.as_bytes());
@@ -240,6 +242,7 @@ fn form(fields: &[(&str, &str)]) -> Request {
         ],
         body: Body::Form(fields.iter().map(pair).collect()),
         peer: None,
+        certificates: Vec::new(),
     }
 }
 

@@ -259,6 +259,11 @@ fn every_word_that_a_label_is_compared_with_is_one_that_the_daemon_says() {
             for (label, words) in matchers(inside).into_iter().filter(|(label, _)| *label != "job")
             {
                 for word in words {
+                    // Behind any name that an upstream may have.
+                    let word = match word.strip_prefix(".*") {
+                        Some(" [(]site[)]") => " (site)",
+                        Some(_) | None => word,
+                    };
                     let quoted = match word.strip_suffix(".*") {
                         Some(beginning) => format!("\"{beginning}"),
                         None => format!("\"{word}\""),

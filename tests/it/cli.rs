@@ -384,7 +384,7 @@ fn is_signed_by_others(rule: &countersign::rule::Rule) -> bool {
             || variant.plan.proofs.iter().any(|proof| match proof {
                 Proof::Tag(tag) => is_public(tag),
                 Proof::FirstPresent(tags) => tags.iter().any(is_public),
-                Proof::HttpSignature(_) | Proof::Jws(_) => true,
+                Proof::HttpSignature(_) | Proof::Jws(_) | Proof::Mtls(_) => true,
                 Proof::Basic { .. }
                 | Proof::Confirm { .. }
                 | Proof::Decrypt { .. }

@@ -25,8 +25,14 @@ fn outlet(upstream: Upstream) -> Outlet {
 async fn send(outlet: &Outlet, ids: &[&str]) -> Result<(), DeliverError> {
     let to = Forward::Canonical { to: "/events?from=us".into() };
     let (_, route) = route("/x", Mode::Enforce, to, upstream(outlet.upstream().target.clone()));
-    let inbound =
-        Inbound { method: "POST", target: "/x", headers: &[], body: b"", remote_addr: None };
+    let inbound = Inbound {
+        method: "POST",
+        target: "/x",
+        headers: &[],
+        body: b"",
+        remote_addr: None,
+        client_certificates: &[],
+    };
     let accepted = Accepted {
         route: &route,
         inbound: &inbound,

@@ -82,8 +82,14 @@ impl Post {
     }
 
     async fn keep(&self, events: Vec<Event>) {
-        let inbound =
-            Inbound { method: "POST", target: "/x", headers: &[], body: b"", remote_addr: None };
+        let inbound = Inbound {
+            method: "POST",
+            target: "/x",
+            headers: &[],
+            body: b"",
+            remote_addr: None,
+            client_certificates: &[],
+        };
         let now = self.clock.load(Ordering::Relaxed);
         let accepted = Accepted {
             route: &self.route,

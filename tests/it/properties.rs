@@ -210,7 +210,14 @@ impl Sent {
         let headers: Vec<(&str, &[u8])> =
             self.headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
         let (method, target) = (&*self.method, &*self.target);
-        judge(&Inbound { method, target, headers: &headers, body: &self.body, remote_addr })
+        judge(&Inbound {
+            method,
+            target,
+            headers: &headers,
+            body: &self.body,
+            remote_addr,
+            client_certificates: &[],
+        })
     }
 
     /// Breaks one part of it.

@@ -1,6 +1,6 @@
 //! Maxima for clients.
 
-use super::tls::HANDSHAKE_TIMEOUT;
+use super::tls::{self, HANDSHAKE_TIMEOUT};
 use super::{KIB, MIB, millis, secs};
 use crate::text::shape::{Key, Kind, Shape};
 
@@ -62,6 +62,13 @@ pub(in crate::config) static LIMITS: Shape = Shape {
             Kind::Duration { min: millis(10), max: secs(600) },
             "From the last header to the end of the body, 10ms to 10m. Default `30s`.",
         ),
+        tls::HTTP2_STREAMS,
+        tls::HTTP2_RESETS,
+        tls::HTTP2_IDLE_FRAMES,
+        tls::HTTP2_IDLE_TIMEOUT,
+        tls::HTTP2_AGE,
+        tls::HTTP2_PING_INTERVAL,
+        tls::HTTP2_PING_TIMEOUT,
         Key::optional(
             "drain_timeout",
             Kind::Duration { min: millis(0), max: secs(600) },

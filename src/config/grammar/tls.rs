@@ -1,4 +1,4 @@
-//! The grammar of TLS.
+//! The grammar of TLS and HTTP/2.
 
 use super::{millis, secs};
 use crate::text::shape::{Key, Kind, Shape};
@@ -6,7 +6,8 @@ use crate::text::shape::{Key, Kind, Shape};
 pub(super) const LISTENER_TLS: Key = Key::optional(
     "tls",
     Kind::Bool,
-    "Speak TLS with the certificates under `tls`. Default `false`: in the clear.",
+    "Speak TLS with the certificates under `tls`; clients choose HTTP/2 or HTTP/1.1 by ALPN. \
+     Default `false`: HTTP/1.1 in the clear.",
 );
 
 pub(super) const LISTENER_CLIENT_CERTIFICATES: Key = Key::optional(
@@ -44,6 +45,11 @@ pub(crate) static TLS: Shape = Shape {
             ]),
             "The oldest version that is spoken. Default `1.2`.",
         ),
+        Key::optional(
+            "http2",
+            Kind::Bool,
+            "Whether clients may choose HTTP/2; else they speak HTTP/1.1. Default `true`.",
+        ),
     ],
 };
 
@@ -71,4 +77,51 @@ pub(super) const HANDSHAKE_TIMEOUT: Key = Key::optional(
     "handshake_timeout",
     Kind::Duration { min: millis(10), max: secs(300) },
     "From the begin of a connection to the end of the TLS handshake, 10ms to 5m. Default `5s`.",
+);
+
+pub(super) const HTTP2_STREAMS: Key = Key::optional(
+    "http2_streams",
+    Kind::Integer { min: 1, max: 1000 },
+    "Requests under way at a time on a connection of HTTP/2. Default `100`.",
+);
+
+pub(super) const HTTP2_RESETS: Key = Key::optional(
+    "http2_resets",
+    Kind::Integer { min: 1, max: 100_000 },
+    "Requests of a connection of HTTP/2 that are reset, by the client or for its mistakes, at once and \
+     again each minute. Each answer that is taken makes good for one; with one more, the connection is \
+     closed. Default `100`.",
+);
+
+pub(super) const HTTP2_IDLE_FRAMES: Key = Key::optional(
+    "http2_idle_frames",
+    Kind::Integer { min: 10, max: 1_000_000 },
+    "Frames of a connection of HTTP/2 that bring nothing (settings, pings, priorities, windows, empty \
+     data, continuations, …), at once and again each minute. Each frame of data makes good for two; \
+     with one more, the connection is closed. Default `1000`.",
+);
+
+pub(super) const HTTP2_IDLE_TIMEOUT: Key = Key::optional(
+    "http2_idle_timeout",
+    Kind::Duration { min: millis(10), max: secs(3600) },
+    "How long a connection of HTTP/2 on which nothing is asked is kept, 10ms to 1h. Default `60s`.",
+);
+
+pub(super) const HTTP2_AGE: Key = Key::optional(
+    "http2_age",
+    Kind::Duration { min: millis(10), max: secs(24 * 3600) },
+    "How long a connection of HTTP/2 is used, 10ms to 1d; what is under way then is finished. Default \
+     `1h`.",
+);
+
+pub(super) const HTTP2_PING_INTERVAL: Key = Key::optional(
+    "http2_ping_interval",
+    Kind::Duration { min: millis(10), max: secs(3600) },
+    "How often a client of HTTP/2 is asked whether it is still there, 10ms to 1h. Default `20s`.",
+);
+
+pub(super) const HTTP2_PING_TIMEOUT: Key = Key::optional(
+    "http2_ping_timeout",
+    Kind::Duration { min: millis(10), max: secs(300) },
+    "How long it has to say so, 10ms to 5m. Default `10s`.",
 );

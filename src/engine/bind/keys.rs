@@ -4,10 +4,11 @@ use crate::engine::certificate;
 use crate::engine::cipher::Opener;
 use crate::engine::digest::{HashAlgorithm, Hmacer};
 use crate::engine::event::{Proven, Strength};
+use crate::engine::mtls::BoundMtls;
 use crate::engine::net::Network;
 use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec};
 use crate::engine::plan::{
-    Algorithms, ExchangePlan, Expr, KeySource, Proof, Ref, Scheme, TagProof,
+    Algorithms, ExchangePlan, Expr, KeySource, MtlsPlan, Proof, Ref, Scheme, TagProof,
 };
 use crate::engine::proof::{BoundConfirm, BoundDecrypt, BoundProof};
 use crate::engine::secret::Secret;
@@ -46,6 +47,7 @@ impl Binder<'_> {
                 let (exchange, when) = (*exchange, when.clone());
                 Ok(BoundProof::Confirm(BoundConfirm { exchange, when, proven }))
             }
+            Proof::Mtls(plan) => self.mtls(plan).map(BoundProof::Mtls),
             Proof::Source { networks, proxies } => {
                 let name =
                     self.specs.get(*networks).map_or_else(String::new, |spec| spec.name.clone());
@@ -148,6 +150,30 @@ impl Binder<'_> {
         let name = self.exchanges.get(*exchange).map_or("", |exchange| &exchange.name);
         let proven = proven(algorithm.as_str(), name.to_owned(), tag.strength(algorithm));
         Ok(Some(Alternative { proven, how: How::Certificate(Box::new(from)) }))
+    }
+
+    fn mtls(&self, plan: &MtlsPlan) -> Result<BoundMtls, BindError> {
+        let texts = |index: usize| -> Vec<&[u8]> {
+            let values = self.params.get(index).map_or(&[][..], Vec::as_slice);
+            values.iter().map(Secret::expose).collect()
+        };
+        let intermediates = plan.intermediates.map_or_else(Vec::new, texts);
+        let trust = certificate::Trust::from_pem(texts(plan.roots), intermediates)
+            .map_err(|expected| self.error(plan.roots, expected))?;
+        let mut names = Vec::new();
+        if let Some(index) = plan.names {
+            for text in texts(index) {
+                let text = std::str::from_utf8(text).unwrap_or_default();
+                let name = certificate::ClientName::parse(text);
+                names.push(name.map_err(|expected| self.error(index, expected))?);
+            }
+            if names.is_empty() {
+                return Err(self.error(index, "expected at least one name".to_owned()));
+            }
+        }
+        let names = certificate::Names::Clients(names);
+        let name = self.specs.get(plan.roots).map_or("", |spec| &spec.name).to_owned();
+        Ok(BoundMtls { trust, names, proven: proven("mtls", name, Strength::Strong) })
     }
 
     fn networks(&self, index: usize) -> Vec<Network> {

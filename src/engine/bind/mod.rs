@@ -252,6 +252,7 @@ fn key_names(proofs: &[BoundProof]) -> Vec<String> {
                 bound.keys.iter().for_each(|(_, proven)| add(&proven.key));
             }
             BoundProof::Jws(bound) => bound.keys.proven().for_each(|proven| add(&proven.key)),
+            BoundProof::Mtls(bound) => add(&bound.proven.key),
             BoundProof::Token { values, .. } => {
                 for (_, proven) in values {
                     add(&proven.key);

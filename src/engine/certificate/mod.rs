@@ -1,6 +1,7 @@
 //! Certificates (RFC 5280) of signing keys that a gateway sends along or has at an address, up to
 //! roots that the operator trusts. Whether one was revoked is not asked: nothing here asks anybody.
 
+mod client;
 mod trust;
 
 use std::cell::Cell;
@@ -17,6 +18,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use crate::engine::inbound::UnixSeconds;
 use crate::engine::pem;
 
+pub use client::ClientName;
 pub use trust::Trust;
 
 /// Bytes of a document; three certificates of long keys have a tenth of this.
@@ -51,6 +53,9 @@ static SIGNED_BY: &[&dyn SignatureVerificationAlgorithm] = &[
 /// Whose key it must be: what tells the gateway's leaf from every other leaf under its root.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Names {
+    /// One of these is among the names of the leaf; of none, any leaf will do. A leaf or an issuer
+    /// that is restricted to certain uses must allow TLS clients.
+    Clients(Vec<ClientName>),
     /// The leaf has exactly one common name, this one, letter for letter; and the same name among
     /// its DNS names, which is where authorities check a name and where constraints bear on it.
     /// A leaf or an issuer that is restricted to certain uses must allow TLS servers.
@@ -214,12 +219,13 @@ fn check_path(path: &VerifiedPath<'_>, trust: &Trust, at: u64, names: &Names) ->
             let found = issuers.first().is_some_and(|read| has_extension(read, *issuer));
             if found { Ok(()) } else { Err(Flaw::WrongName) }
         }
-        Names::CommonName(_) | Names::DnsName(_) => Ok(()),
+        Names::Clients(_) | Names::CommonName(_) | Names::DnsName(_) => Ok(()),
     }
 }
 
 fn check_leaf(leaf: &Certificate, names: &Names) -> Result<(), Flaw> {
     let is_right = match names {
+        Names::Clients(wanted) => client::has_one(leaf, wanted)?,
         Names::CommonName(name) => {
             let has_dns_name = dns_names(leaf)?.iter().any(|found| found == name);
             has_dns_name && is_only_common_name(leaf, name)
@@ -259,6 +265,8 @@ fn dns_names(certificate: &Certificate) -> Result<Vec<String>, Flaw> {
 
 /// What the certificates of a chain must allow to be used for, if they restrict it.
 enum Use {
+    /// Of senders.
+    Clients,
     /// Names are those of servers, and checked by authorities in certificates for servers only.
     Servers,
     Any,
@@ -267,6 +275,7 @@ enum Use {
 impl Use {
     fn of(names: &Names) -> Self {
         match names {
+            Names::Clients(_) => Self::Clients,
             Names::CommonName(_) | Names::DnsName(_) => Self::Servers,
             Names::Extensions { .. } => Self::Any,
         }
@@ -276,6 +285,7 @@ impl Use {
 impl ExtendedKeyUsageValidator for Use {
     fn validate(&self, uses: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
         match self {
+            Self::Clients => KeyUsage::client_auth().validate(uses),
             Self::Servers => KeyUsage::server_auth().validate(uses),
             Self::Any => Ok(()),
         }

@@ -43,8 +43,14 @@ fn read_request(
 ) -> Result<HttpSignature, HttpSignatureError> {
     let headers: Vec<(&str, &[u8])> =
         headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-    let inbound =
-        Inbound { method: "POST", target, headers: &headers, body: BODY, remote_addr: None };
+    let inbound = Inbound {
+        method: "POST",
+        target,
+        headers: &headers,
+        body: BODY,
+        remote_addr: None,
+        client_certificates: &[],
+    };
     HttpSignature::read(&inbound, &Origin::parse("https://example.com").unwrap(), label)
 }
 
@@ -593,6 +599,7 @@ fn digests(lines: &[&[u8]], body: &[u8]) -> Option<bool> {
         headers,
         body,
         remote_addr: None,
+        client_certificates: &[],
     })
 }
 
@@ -646,7 +653,7 @@ proptest! {
         let headers: [(&str, &[u8]); 3] =
             [("signature-input", input.as_bytes()), ("signature", b"sig=:AA==:"), ("x", &value)];
         let inbound =
-            Inbound { method: "GET", target: &target, headers: &headers, body: b"", remote_addr: None };
+            Inbound { method: "GET", target: &target, headers: &headers, body: b"", remote_addr: None, client_certificates: &[] };
         let origin = Origin::parse("https://example.com").unwrap();
         if let Ok(found) = HttpSignature::read(&inbound, &origin, "sig") {
             let lines = found.base.split(|&byte| byte == b'\n').count();

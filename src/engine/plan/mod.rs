@@ -18,8 +18,8 @@ use crate::engine::reason::Reason;
 pub use event::{AmountFact, Case, EventPlan, Facts, Instant, Outcome, StatusRule, TestGuard};
 pub use exchange::{AnswerFormat, Auth, ExchangeBody, ExchangePlan};
 pub use proof::{
-    Algorithms, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, Missing, Order, Part, PartKind,
-    Proof, Render, Scheme, SetOf, SetPlan, TagProof,
+    Algorithms, HttpSignaturePlan, JwsKey, JwsPlan, KeySource, Missing, MtlsPlan, Order, Part,
+    PartKind, Proof, Render, Scheme, SetOf, SetPlan, TagProof,
 };
 pub use request::{
     BodyKind, Closed, Field, FieldPlace, Header, PairKey, Pairs, RequestCharset, RequestPlan,

@@ -48,6 +48,8 @@ pub enum Proof {
     HttpSignature(HttpSignaturePlan),
     /// A signed token (RFC 7515): what it says is covered.
     Jws(JwsPlan),
+    /// The peer has shown a certificate of one of these. Says who sends all of it.
+    Mtls(MtlsPlan),
     /// The peer is one of these networks. Covers nothing.
     Source {
         /// The parameter that lists them.
@@ -64,6 +66,17 @@ pub enum Proof {
         /// The parameter.
         secret: Expr,
     },
+}
+
+/// A certificate that the peer has shown in the handshake.
+#[derive(Clone, Debug)]
+pub struct MtlsPlan {
+    /// The parameter that lists trusted roots.
+    pub roots: usize,
+    /// The parameter with intermediates that senders may leave out.
+    pub intermediates: Option<usize>,
+    /// The parameter that lists whom it may name; `None`: anybody.
+    pub names: Option<usize>,
 }
 
 /// A signed token.

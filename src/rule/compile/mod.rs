@@ -11,6 +11,7 @@ pub(crate) mod proofs;
 mod raw;
 mod reply;
 mod request;
+mod senders;
 mod variants;
 
 use std::collections::BTreeSet;
@@ -316,7 +317,10 @@ fn open_early(plan: &mut Plan) {
             Proof::Decrypt { from, key, .. } => wants(vec![from, key]),
             Proof::Token { place, .. } => wants(vec![place]),
             Proof::Jws(token) => wants(vec![&token.token]),
-            Proof::Confirm { .. } | Proof::HttpSignature(_) | Proof::Source { .. } => {}
+            Proof::Confirm { .. }
+            | Proof::HttpSignature(_)
+            | Proof::Mtls(_)
+            | Proof::Source { .. } => {}
             Proof::FirstPresent(_) | Proof::Tag(_) => {
                 for tag in coverage::tags(proof) {
                     wants(tag.values());

@@ -17,6 +17,7 @@ use crate::rule::compile::condition::condition_of;
 use crate::rule::compile::names::{Names, literal};
 use crate::rule::compile::parts::over;
 use crate::rule::compile::request::flag;
+use crate::rule::compile::senders;
 use crate::rule::compile::variants::Choices;
 use crate::text::node::Node;
 
@@ -78,11 +79,8 @@ fn proof(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<Proof> {
             let vouches = names.exprs(node.get("vouches"));
             Some(Proof::Confirm { exchange: exchange?, when, vouches })
         }
-        "source" => {
-            let listed = node.get("networks").and_then(|node| networks(node, names));
-            let proxies = node.get("proxies").and_then(|node| networks(node, names));
-            Some(Proof::Source { networks: listed?, proxies })
-        }
+        "mtls" => senders::mtls(node, names),
+        "source" => senders::source(node, names),
         "http_signature" => http_signature(node, names).map(Proof::HttpSignature),
         "jws" => jws(node, names).map(Proof::Jws),
         "token" => {
@@ -183,16 +181,6 @@ fn http_signature(node: &Node, names: &mut Names<'_>) -> Option<HttpSignaturePla
         None => None,
     };
     Some(HttpSignaturePlan { label, components, algorithm, key, origin, max_age })
-}
-
-/// The index of a parameter that lists networks.
-fn networks(node: &Node, names: &mut Names<'_>) -> Option<usize> {
-    let index = names.param(node, "network")?;
-    if names.params.get(index).is_some_and(|spec| spec.kind != ParamKind::Network) {
-        names.problems.add(node.place, "expected a parameter of type network");
-        return None;
-    }
-    Some(index)
 }
 
 fn tag(kind: &str, node: &Node, names: &mut Names<'_>) -> Option<TagProof> {

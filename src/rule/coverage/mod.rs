@@ -52,6 +52,7 @@ pub(crate) fn tags(proof: &Proof) -> &[TagProof] {
         | Proof::Decrypt { .. }
         | Proof::HttpSignature(_)
         | Proof::Jws(_)
+        | Proof::Mtls(_)
         | Proof::Source { .. }
         | Proof::Token { .. } => &[],
     }
@@ -107,6 +108,10 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
                 if token.bearer {
                     covered.senders.push(sender(kind));
                 }
+            }
+            // Nobody else can have written a byte of what came over the connection.
+            Proof::Mtls(_) => {
+                covered.senders.push(By { strength: Strength::Strong, ..sender("mtls") });
             }
             Proof::Basic { .. } => covered.senders.push(sender("basic")),
             Proof::Source { .. } => covered.senders.push(sender("source")),

@@ -233,6 +233,7 @@ fn roots(plan: &Plan) -> Vec<usize> {
             JwsKey::X5c { roots, .. } => Some(*roots),
             JwsKey::Param(_) | JwsKey::Set(_) => None,
         },
+        Proof::Mtls(plan) => Some(plan.roots),
         _ => None,
     });
     of_tags.chain(of_tokens).collect()
@@ -266,6 +267,7 @@ fn proves(plan: &Plan, name: &str, params: &[ParamSpec]) -> bool {
             Proof::Confirm { .. }
             | Proof::FirstPresent(_)
             | Proof::Jws(_)
+            | Proof::Mtls(_)
             | Proof::Source { .. }
             | Proof::Tag(_) => false,
         })

@@ -1,16 +1,21 @@
 //! Somebody else who sends the same.
 
+use crate::engine::pem;
 use crate::engine::plan::Proof;
 use crate::rule::forgery::change::flips;
 use crate::rule::forgery::{Breeder, Must};
 use crate::rule::request::Request;
 use crate::rule::sign;
 
+/// The certificate of a client of an authority that nobody trusts, and that authority's.
+const STRANGERS_CLIENT: &[u8] = include_bytes!("stranger/client.pem");
+
 impl Breeder<'_> {
     pub(super) fn senders(&mut self) {
         for proof in &self.plan.proofs {
             match proof {
                 Proof::Basic { .. } => self.credentials(),
+                Proof::Mtls(_) => self.certificates(),
                 Proof::Source { .. } => self.peers(),
                 Proof::Token { place, .. } => {
                     let value = sign::value_of(&self.example.request, self.plan, place);
@@ -53,6 +58,29 @@ impl Breeder<'_> {
         }
         request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
         self.attempt(Must::BeRejected, &request, || "no credentials".to_owned());
+    }
+
+    fn certificates(&mut self) {
+        let mut request = self.example.request.clone();
+        let shown = std::mem::take(&mut request.certificates);
+        self.attempt(Must::BeRejected, &request, || "without a certificate".to_owned());
+        let stranger: Vec<Vec<u8>> = pem::blocks(STRANGERS_CLIENT)
+            .map_or(Vec::new(), |blocks| blocks.into_iter().map(|block| block.der).collect());
+        request.certificates.clone_from(&stranger);
+        self.attempt(Must::BeRejected, &request, || "with a stranger's certificate".to_owned());
+        request.certificates = [stranger, shown.clone()].concat();
+        self.attempt(Must::BeRejected, &request, || {
+            "with a stranger's certificate before the sender's".to_owned()
+        });
+        let Some((leaf, above)) = shown.split_first() else { return };
+        if !above.is_empty() {
+            request.certificates = above.to_vec();
+            self.attempt(Must::BeRejected, &request, || "with the issuer's certificate".to_owned());
+        }
+        for (_, changed) in flips(leaf) {
+            request.certificates = [&[changed], above].concat();
+            self.attempt(Must::BeRejected, &request, || "with a changed certificate".to_owned());
+        }
     }
 
     fn peers(&mut self) {

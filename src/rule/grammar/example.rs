@@ -40,6 +40,12 @@ pub(super) static EXAMPLE_REQUEST: Shape = Shape {
     keys: &[
         Key::optional("method", Kind::Text, "Default: the rule's first method."),
         Key::optional("from", Kind::Text, "The address of the peer."),
+        Key::optional(
+            "client_certificate",
+            Kind::Text,
+            "The certificate that the sender shows when it connects, in PEM, perhaps with those \
+             between it and its root. `at` must lie within its validity.",
+        ),
         Key::optional("path", Kind::Text, "Default: `/`."),
         Key::optional(
             "query",

@@ -4,6 +4,7 @@
 mod event;
 mod example;
 mod exchange;
+mod mtls;
 mod proofs;
 mod reply;
 mod request;

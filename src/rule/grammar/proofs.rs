@@ -1,6 +1,7 @@
 //! Proofs.
 
 use crate::rule::grammar::event::CONDITION;
+use crate::rule::grammar::mtls::MTLS;
 use crate::rule::grammar::tokens::{HTTP_SIGNATURE, JWS};
 use crate::rule::grammar::{ONLY, ONLY_DOC, REFERENCE};
 use crate::text::shape::{Key, Kind, Shape};
@@ -26,6 +27,7 @@ pub(super) static PROOF: Shape = Shape {
             Kind::Map(&HTTP_SIGNATURE),
             "A signature over parts of the HTTP message (RFC 9421).",
         ),
+        Key::optional("mtls", Kind::Map(&MTLS), "The certificate of the sender."),
         Key::optional("source", Kind::Map(&SOURCE), "The address of the sender."),
         Key::optional("token", Kind::Map(&TOKEN), "Words that the sender knows."),
         Key::optional(

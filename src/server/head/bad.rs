@@ -31,6 +31,8 @@ pub enum Bad {
     Method,
     /// Not a header's name, or one that others read as another's.
     Name,
+    /// White space around a value, which belongs to none over HTTP/2.
+    Padding,
     /// Not a path, nor a URL with one.
     Target,
     /// The head did not come in time.
@@ -62,6 +64,7 @@ impl Bad {
             Self::LengthAndCoding => "content-length with transfer-encoding",
             Self::Method => "method",
             Self::Name => "header name",
+            Self::Padding => "white space around a value",
             Self::Target => "target",
             Self::TooLarge => "head",
             Self::TooSlow => "time of the head",
@@ -89,6 +92,7 @@ impl Bad {
             | Self::LengthAndCoding
             | Self::Method
             | Self::Name
+            | Self::Padding
             | Self::Target
             | Self::Trailer
             | Self::Upgrade

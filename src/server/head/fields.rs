@@ -12,7 +12,7 @@ use super::syntax;
 const BLANK_LINES_MAX: usize = 2;
 
 /// The longest that hyper takes.
-const TARGET_BYTES_MAX: usize = u16::MAX as usize - 1;
+pub(super) const TARGET_BYTES_MAX: usize = u16::MAX as usize - 1;
 
 /// How the body ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -9,6 +9,7 @@
 mod bad;
 mod fields;
 mod filter;
+mod http2;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use memchr::memchr;
 pub use bad::Bad;
 use fields::{Framing, Head};
 pub(super) use filter::{Filtered, is_mark};
+pub(super) use http2::vet;
 
 /// Bytes of all trailers of one body, their line ends included.
 const TRAILER_BYTES_MAX: usize = 4 * 1024;

@@ -61,12 +61,12 @@ pub(super) fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Bad> {
 }
 
 /// `X_Signature` and `X-Signature` are one variable to CGI and its heirs.
-fn is_name(name: &[u8]) -> bool {
+pub(super) fn is_name(name: &[u8]) -> bool {
     name.len() <= NAME_BYTES_MAX && is_token(name) && memchr(b'_', name).is_none()
 }
 
 /// Written so that many bytes are looked at at once.
-fn has_control(value: &[u8]) -> bool {
+pub(super) fn has_control(value: &[u8]) -> bool {
     value.iter().fold(false, |found, &byte| found | (byte.is_ascii_control() && byte != b'\t'))
 }
 

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
-    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -65,7 +65,6 @@ pub(super) fn to_upstream(headers: &mut HeaderMap, said: Said<'_>) {
         headers.remove(name);
     }
     forwarded(headers, said);
-    one_cookie(headers);
     if let Some(trailer) = trailer {
         headers.insert(TRAILER, trailer);
     }
@@ -74,16 +73,6 @@ pub(super) fn to_upstream(headers: &mut HeaderMap, said: Said<'_>) {
     }
     if let Some(host) = said.host {
         headers.insert(HOST, host.clone());
-    }
-}
-
-/// HTTP/2 sends cookies in crumbs; HTTP/1 knows one line of them (RFC 9113 §8.2.3).
-fn one_cookie(headers: &mut HeaderMap) {
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if crumbs.len() > 1
-        && let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
-    {
-        headers.insert(COOKIE, cookie);
     }
 }
 
@@ -312,14 +301,6 @@ mod tests {
         to_upstream(&mut headers, said(false));
         assert_eq!(headers[HOST], "shop.example");
         assert_eq!(headers[X_FORWARDED_FOR], "192.0.2.7");
-    }
-
-    #[test]
-    fn crumbs_of_cookies_become_one_line() {
-        let mut headers = map(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]);
-        to_upstream(&mut headers, said(false));
-        let cookies: Vec<_> = headers.get_all(COOKIE).iter().collect();
-        assert_eq!(cookies, ["a=1; b=2; c=3"]);
     }
 
     #[test]

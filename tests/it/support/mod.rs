@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use countersign::app::{self, Running, Setup, Source};
 use countersign::config::{
-    Boot, Capture, Forward, Limits, Listener, Log, LogFormat, LogLevel, Mode, Reach, Retry, Target,
+    Boot, Capture, Forward, Http2, Limits, Listener, Log, LogFormat, LogLevel, Mode, Reach, Retry,
+    Target,
 };
 use countersign::engine::inbound::UnixSeconds;
 use countersign::engine::secret::Secret;
@@ -24,6 +25,7 @@ pub(crate) mod child;
 pub(crate) mod counts;
 pub(crate) mod framing;
 pub(crate) mod gateways;
+pub(crate) mod http2;
 pub(crate) mod ledger;
 pub(crate) mod lines;
 pub(crate) mod load;
@@ -75,6 +77,15 @@ pub(crate) fn limits() -> Limits {
         header_timeout: Duration::from_millis(300),
         body_bytes_max: 10_000,
         body_timeout: Duration::from_millis(300),
+        http2: Http2 {
+            streams_max: 10,
+            resets_max: 20,
+            idle_frames_max: 100,
+            idle_timeout: Duration::from_millis(600),
+            age_max: PATIENCE,
+            ping_interval: Duration::from_millis(300),
+            ping_timeout: Duration::from_millis(300),
+        },
         drain_timeout: Duration::from_secs(5),
     }
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, version};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, SignatureScheme, version};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
@@ -37,6 +38,34 @@ impl Client {
         let ca = authority.read("ca.pem");
         roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
         Self(builder().with_root_certificates(roots).with_no_client_auth())
+    }
+
+    /// The same that trusts another authority.
+    pub(crate) fn trusting(self, authority: &Authority) -> Self {
+        let shown = Arc::clone(&self.0.client_auth_cert_resolver);
+        let mut client = Self::of(authority);
+        client.0.client_auth_cert_resolver = shown;
+        client
+    }
+
+    /// It shows this certificate of the authority, if it is asked for one.
+    pub(crate) fn with(authority: &Authority, name: &str) -> Self {
+        let mut client = Self::with_key_of(authority, name, name);
+        client.0.resumption = Resumption::disabled();
+        client
+    }
+
+    /// It shows a certificate that is not its own: it has another's key.
+    pub(crate) fn with_key_of(authority: &Authority, name: &str, other: &str) -> Self {
+        let mut client = Self::of(authority);
+        let chain = authority.read(&format!("{name}.pem"));
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).map(Result::unwrap).collect();
+        let key = authority.read(&format!("{other}.key"));
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        let shown = Arc::new(CertifiedKey::new(chain, key));
+        client.0.client_auth_cert_resolver = Arc::new(Shown(shown));
+        client
     }
 
     pub(crate) fn speaking(mut self, protocol: &str) -> Self {
@@ -78,6 +107,20 @@ impl Client {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Some(Told { status, head: head.to_owned(), body: body.to_owned() })
+    }
+}
+
+/// Whoever asks is shown this.
+#[derive(Debug)]
+struct Shown(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn inbound<'a>(
         headers,
         body: &kept.body,
         remote_addr: listed.summary.peer.parse().ok(),
+        client_certificates: &[],
     }
 }
 

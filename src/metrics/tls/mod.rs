@@ -1,4 +1,6 @@
-//! What is counted of TLS.
+//! What is counted of TLS, and of HTTP/2 in it.
+
+mod http2;
 
 use std::collections::HashMap;
 
@@ -6,6 +8,7 @@ use prometheus::{GaugeVec, IntCounterVec, Opts, Registry};
 
 use super::{prune, seconds};
 use crate::engine::inbound::UnixSeconds;
+pub use http2::{Http2End, Http2Metrics};
 
 /// How a handshake ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -56,6 +59,7 @@ pub struct TlsMetrics {
     handshakes: IntCounterVec,
     sessions: IntCounterVec,
     expiry: GaugeVec,
+    http2: Http2Metrics,
 }
 
 impl TlsMetrics {
@@ -76,6 +80,7 @@ impl TlsMetrics {
                 ),
                 &["name"],
             )?,
+            http2: Http2Metrics::new(registry)?,
         };
         // They begin at zero, so that a first increase is seen as one.
         for outcome in Handshake::ALL {
@@ -85,6 +90,11 @@ impl TlsMetrics {
         registry.register(Box::new(metrics.sessions.clone()))?;
         registry.register(Box::new(metrics.expiry.clone()))?;
         Ok(metrics)
+    }
+
+    /// What is counted of HTTP/2.
+    pub fn http2(&self) -> &Http2Metrics {
+        &self.http2
     }
 
     /// A handshake has ended.
