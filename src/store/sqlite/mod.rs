@@ -17,6 +17,7 @@ mod job;
 mod known;
 mod ledger;
 mod look;
+mod many;
 mod message;
 mod money;
 mod queue;
