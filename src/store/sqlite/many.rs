@@ -85,7 +85,11 @@ impl Many {
 
     pub(super) fn undo(&mut self) {
         while let Some((key, seq, came)) = self.changes.pop() {
-            if came { self.take(key, seq) } else { self.put(key, seq) };
+            if came {
+                self.take(key, seq)
+            } else {
+                self.put(key, seq)
+            };
         }
     }
 

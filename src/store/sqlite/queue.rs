@@ -52,7 +52,8 @@ impl Queue {
     /// Whether an entry stands in one of these lanes that a new one must not overtake: any but those
     /// after `first` that are being sent, for they were deposited together with it.
     pub(super) fn is_behind(&self, lanes: Lanes, first: i64) -> bool {
-        let other = |lane| self.lanes.of(lane).any(|seq| seq <= first || !self.leases.contains(&seq));
+        let other =
+            |lane| self.lanes.of(lane).any(|seq| seq <= first || !self.leases.contains(&seq));
         lanes.into_iter().flatten().any(other)
     }
 
