@@ -5,10 +5,14 @@
 //! there are many, put into the table in their order, some with every transaction: neighbours share
 //! pages. What a crash takes from memory is made again from the entries.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use rusqlite::{Connection, params_from_iter};
 
 use super::fault::Fault;
 use super::many::Many;
+use super::sieve::Sieve;
 
 /// Keys in memory before they are put into the table: some megabytes.
 const GATHERED: usize = 1 << 17;
@@ -24,6 +28,10 @@ pub(super) struct Known {
     round: Option<Round>,
     /// Keys that came since the last transaction.
     came: usize,
+    /// `None` until the first transaction.
+    sieve: Option<Arc<Sieve>>,
+    /// Keys in the table, about.
+    keys: usize,
 }
 
 struct Round {
@@ -37,6 +45,9 @@ impl Known {
     /// At most `max` entries with this key, the newest first, and others that share it by chance.
     pub(super) fn find(&self, conn: &Connection, key: i64, max: usize) -> Result<Vec<i64>, Fault> {
         let mut found: Vec<i64> = self.gathered.of(key).rev().take(max).collect();
+        if self.sieve.as_ref().is_some_and(|sieve| !sieve.may_hold(key)) {
+            return Ok(found);
+        }
         let mut statement =
             conn.prepare_cached("SELECT seq FROM known WHERE key = ?1 ORDER BY seq DESC")?;
         let mut rows = statement.query([key])?;
@@ -66,6 +77,13 @@ impl Known {
     /// Puts into the table about as much as has come. `newest`: the newest entry.
     pub(super) fn put(&mut self, conn: &Connection, newest: i64) -> Result<(), Fault> {
         let came = std::mem::take(&mut self.came);
+        let sieve = self.sieve.take().filter(|sieve| sieve.fits(self.keys));
+        let sieve = match (sieve, conn.path()) {
+            (None, Some(path)) => Sieve::start(Path::new(path), self.keys),
+            (None, None) => return Ok(()),
+            (Some(sieve), _) => sieve,
+        };
+        let sieve = &*self.sieve.insert(sieve);
         if self.round.is_none() && self.gathered.len() > GATHERED {
             let mut left: Vec<_> = self.gathered.iter().collect();
             left.sort_unstable_by(|a, b| b.cmp(a));
@@ -79,7 +97,9 @@ impl Known {
         for together in some.rchunks(TOGETHER) {
             insert(conn, together)?;
         }
+        self.keys = self.keys.saturating_add(some.len());
         for (key, seq) in some {
+            sieve.add(key);
             self.gathered.remove(key, seq);
         }
         if round.left.is_empty() {
@@ -92,7 +112,10 @@ impl Known {
     /// Gathers what is not in the table yet.
     pub(super) fn load(conn: &Connection) -> Result<Self, Fault> {
         let put: i64 = conn.query_row("SELECT known FROM progress", [], |row| row.get(0))?;
-        let mut known = Self::default();
+        let select = "SELECT coalesce(min(seq), 0) FROM entry";
+        let oldest: i64 = conn.query_row(select, [], |row| row.get(0))?;
+        let entries = usize::try_from(put.saturating_sub(oldest)).unwrap_or_default();
+        let mut known = Self { keys: entries.saturating_mul(2), ..Self::default() };
         let mut statement = conn.prepare(
             "SELECT seq, id, coalesce(transaction_lane, order_lane) FROM entry WHERE seq > ?1",
         )?;

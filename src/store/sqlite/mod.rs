@@ -28,6 +28,7 @@ mod salvage;
 mod schema;
 mod settle;
 mod shared;
+mod sieve;
 mod undo;
 mod writer;
 
