@@ -13,6 +13,7 @@ mod checkpoint;
 mod counts;
 mod fault;
 mod files;
+mod fresh;
 mod job;
 mod known;
 mod ledger;
