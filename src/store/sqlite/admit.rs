@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::message;
@@ -28,7 +30,7 @@ pub(super) struct Ready {
     received_at: UnixSeconds,
     keys: Keys,
     hold_regressive: bool,
-    message: Vec<u8>,
+    message: Bytes,
     /// Where a canonical event goes, should it have to be written anew.
     to: Option<String>,
     seal: Arc<Seal>,
@@ -48,19 +50,19 @@ impl Ready {
             message,
         } = deposit;
         let to = (message.form == Form::Canonical).then(|| message.to.clone());
-        let message = message::keep(seal, &id, &message);
+        let message = message::keep(seal, &id, &message).into();
         let (id, seal) = (Id::new(&id), Arc::clone(seal));
         Self { id, event, route, upstream, received_at, keys, hold_regressive, message, to, seal }
     }
 
     /// The message of an event that tells of a state left behind, if it says so itself.
-    fn regressive(&self) -> Option<Vec<u8>> {
+    fn regressive(&self) -> Option<Bytes> {
         let message = Message {
             to: self.to.clone()?,
             form: Form::Canonical,
             body: self.event.to_regressive_json(self.received_at).into(),
         };
-        Some(message::keep(&self.seal, &self.id.to_string(), &message))
+        Some(message::keep(&self.seal, &self.id.to_string(), &message).into())
     }
 
     fn lanes(&self) -> Lanes {
@@ -171,7 +173,7 @@ impl Ledger {
         };
         let event = &deposit.event;
         let facts = Facts {
-            event,
+            event: Arc::clone(event),
             gateway: self.number_of(&event.gateway)?,
             route: self.number_of(&deposit.route)?,
         };
@@ -206,16 +208,11 @@ impl Ledger {
             self.queue.schedule(row.upstream, now, row.seq);
             row.due = Some(now);
         }
-        row.insert(&self.conn, &facts)?;
-        let mut insert = self.conn.prepare_cached("INSERT INTO message VALUES (?1, ?2)")?;
-        let regressive = if marks.regressive { deposit.regressive() } else { None };
-        insert.execute((row.seq, regressive.as_ref().unwrap_or(&deposit.message)))?;
-        drop(insert);
         self.known.add(row.id.key(), row.seq);
         if let Some(payment) = row.keys.payment() {
             self.known.add(payment, row.seq);
         }
-        Ok(match intake {
+        let admission = match intake {
             Intake::Send { lease_until, .. } if state == State::Sending => {
                 Admission::Send(self.lease(&row, lease_until, true))
             }
@@ -223,7 +220,10 @@ impl Ledger {
                 self.must_sync = true;
                 if held { Admission::Held(marks) } else { Admission::Queued(marks) }
             }
-        })
+        };
+        let regressive = if marks.regressive { deposit.regressive() } else { None };
+        self.fresh.add(row, facts, regressive.unwrap_or_else(|| deposit.message.clone()));
+        Ok(admission)
     }
 
     fn repeated(

@@ -61,8 +61,10 @@ where
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let done = self.done.unwrap_or(Err(StoreError::Closed));
+        let Self { work, done, reply, .. } = *self;
+        // Before the answer: whoever asked keeps what is dear to free, and does it after this.
+        drop(work);
         // Whoever asked may have gone away.
-        drop(self.reply.send(committed.and(done)));
+        drop(reply.send(committed.and(done.unwrap_or(Err(StoreError::Closed)))));
     }
 }

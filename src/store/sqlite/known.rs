@@ -1,34 +1,42 @@
 //! Finds entries by the hash of an id or a payment.
 //!
 //! Hashes come in no order. Each written into an index at once would change a page of its own, and a
-//! page is more than all else that is written of an entry. So they are gathered in memory, where
-//! they are in order, and put into the table in that order, some with every transaction: neighbours
-//! share pages. What a crash takes from memory is made again from the entries.
+//! page is more than all else that is written of an entry. So they are gathered in memory, and when
+//! there are many, put into the table in their order, some with every transaction: neighbours share
+//! pages. What a crash takes from memory is made again from the entries.
 
-use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params_from_iter};
 
 use super::fault::Fault;
-use super::undo::Undoable;
+use super::many::Many;
+use super::sieve::Sieve;
 
-/// Keys in memory before the oldest are put into the table: some five megabytes.
+/// Keys in memory before they are put into the table: some megabytes.
 const GATHERED: usize = 1 << 17;
+
+/// Keys that one statement puts: it costs more than the few keys.
+const TOGETHER: usize = 16;
 
 #[derive(Default)]
 pub(super) struct Known {
-    /// Key and entry, of what is not in the table yet.
-    gathered: Undoable<(i64, i64), ()>,
-    round: Round,
-    /// What [`Known::undo`] goes back to.
-    kept: Round,
+    /// What is not in the table yet.
+    gathered: Many,
+    /// What is being put into it.
+    round: Option<Round>,
     /// Keys that came since the last transaction.
     came: usize,
+    /// `None` until the first transaction.
+    sieve: Option<Arc<Sieve>>,
+    /// Keys in the table, about.
+    keys: usize,
 }
 
-/// How far putting has come in its way over all keys.
-#[derive(Clone, Copy, Default)]
 struct Round {
-    /// Where it goes on.
-    cursor: Option<(i64, i64)>,
+    /// Key and entry, the last first. What is not gathered any more has been forgotten.
+    left: Vec<(i64, i64)>,
     /// The newest entry when it began. Once it is done, whatever is not newer is in the table.
     newest: i64,
 }
@@ -36,10 +44,10 @@ struct Round {
 impl Known {
     /// At most `max` entries with this key, the newest first, and others that share it by chance.
     pub(super) fn find(&self, conn: &Connection, key: i64, max: usize) -> Result<Vec<i64>, Fault> {
-        // One search; with two bounds it would be two.
-        let gathered = self.gathered.range(..=(key, i64::MAX)).rev().map(|(found, ())| *found);
-        let gathered = gathered.take_while(|(found, _)| *found == key).take(max);
-        let mut found: Vec<i64> = gathered.map(|(_, seq)| seq).collect();
+        let mut found: Vec<i64> = self.gathered.of(key).rev().take(max).collect();
+        if self.sieve.as_ref().is_some_and(|sieve| !sieve.may_hold(key)) {
+            return Ok(found);
+        }
         let mut statement =
             conn.prepare_cached("SELECT seq FROM known WHERE key = ?1 ORDER BY seq DESC")?;
         let mut rows = statement.query([key])?;
@@ -54,13 +62,13 @@ impl Known {
     }
 
     pub(super) fn add(&mut self, key: i64, seq: i64) {
-        self.gathered.insert((key, seq), ());
+        self.gathered.insert(key, seq);
         self.came += 1;
     }
 
     pub(super) fn forget(&mut self, conn: &Connection, key: i64, seq: i64) -> Result<(), Fault> {
         // It may be in both: gathered again after a crash.
-        self.gathered.remove(&(key, seq));
+        self.gathered.remove(key, seq);
         conn.prepare_cached("DELETE FROM known WHERE key = ?1 AND seq = ?2")?
             .execute([key, seq])?;
         Ok(())
@@ -69,42 +77,54 @@ impl Known {
     /// Puts into the table about as much as has come. `newest`: the newest entry.
     pub(super) fn put(&mut self, conn: &Connection, newest: i64) -> Result<(), Fault> {
         let came = std::mem::take(&mut self.came);
-        if self.gathered.len() <= GATHERED {
-            return Ok(());
+        let sieve = self.sieve.take().filter(|sieve| sieve.fits(self.keys));
+        let sieve = match (sieve, conn.path()) {
+            (None, Some(path)) => Sieve::start(Path::new(path), self.keys),
+            (None, None) => return Ok(()),
+            (Some(sieve), _) => sieve,
+        };
+        let sieve = &*self.sieve.insert(sieve);
+        if self.round.is_none() && self.gathered.len() > GATHERED {
+            let mut left: Vec<_> = self.gathered.iter().collect();
+            left.sort_unstable_by(|a, b| b.cmp(a));
+            self.round = Some(Round { left, newest });
         }
+        let Some(round) = &mut self.round else { return Ok(()) };
         // A little more, so that it ends.
-        let from = self.round.cursor.unwrap_or((i64::MIN, i64::MIN));
-        let some = self.gathered.range(from..).map(|(key, ())| *key);
-        let some: Vec<_> = some.take(came + came / 8 + 8).collect();
-        let mut insert = conn.prepare_cached("INSERT OR IGNORE INTO known VALUES (?1, ?2)")?;
-        for (key, seq) in &some {
-            insert.execute([key, seq])?;
-            self.gathered.remove(&(*key, *seq));
+        let some = (came + came / 8 + TOGETHER).min(round.left.len());
+        let mut some = round.left.split_off(round.left.len() - some);
+        some.retain(|(key, seq)| self.gathered.contains(*key, *seq));
+        for together in some.rchunks(TOGETHER) {
+            insert(conn, together)?;
         }
-        if let Some(last) = some.last() {
-            self.round.cursor = Some(*last);
-            return Ok(());
+        self.keys = self.keys.saturating_add(some.len());
+        for (key, seq) in some {
+            sieve.add(key);
+            self.gathered.remove(key, seq);
         }
-        conn.prepare_cached("UPDATE progress SET known = ?1")?.execute([self.round.newest])?;
-        self.round = Round { cursor: None, newest };
+        if round.left.is_empty() {
+            conn.prepare_cached("UPDATE progress SET known = ?1")?.execute([round.newest])?;
+            self.round = None;
+        }
         Ok(())
     }
 
     /// Gathers what is not in the table yet.
     pub(super) fn load(conn: &Connection) -> Result<Self, Fault> {
         let put: i64 = conn.query_row("SELECT known FROM progress", [], |row| row.get(0))?;
-        let mut known = Self::default();
-        known.round.newest = put;
+        let select = "SELECT coalesce(min(seq), 0) FROM entry";
+        let oldest: i64 = conn.query_row(select, [], |row| row.get(0))?;
+        let entries = usize::try_from(put.saturating_sub(oldest)).unwrap_or_default();
+        let mut known = Self { keys: entries.saturating_mul(2), ..Self::default() };
         let mut statement = conn.prepare(
             "SELECT seq, id, coalesce(transaction_lane, order_lane) FROM entry WHERE seq > ?1",
         )?;
         let mut rows = statement.query([put])?;
         while let Some(row) = rows.next()? {
             let (seq, id): (i64, super::row::Id) = (row.get(0)?, row.get(1)?);
-            known.round.newest = seq;
-            known.gathered.insert((id.key(), seq), ());
+            known.gathered.insert(id.key(), seq);
             if let Some(payment) = row.get(2)? {
-                known.gathered.insert((payment, seq), ());
+                known.gathered.insert(payment, seq);
             }
         }
         known.keep();
@@ -113,12 +133,21 @@ impl Known {
 
     pub(super) fn keep(&mut self) {
         self.gathered.keep();
-        self.kept = self.round;
     }
 
     pub(super) fn undo(&mut self) {
         self.gathered.undo();
-        self.round = self.kept;
+        // What it had put and is kept is gathered no more; the rest begins anew.
+        self.round = None;
         self.came = 0;
     }
+}
+
+/// Puts these into the table, the last first.
+fn insert(conn: &Connection, keys: &[(i64, i64)]) -> Result<(), Fault> {
+    let values = vec!["(?, ?)"; keys.len()].join(", ");
+    let mut insert =
+        conn.prepare_cached(&format!("INSERT OR IGNORE INTO known VALUES {values}"))?;
+    insert.execute(params_from_iter(keys.iter().rev().flat_map(|(key, seq)| [key, seq])))?;
+    Ok(())
 }

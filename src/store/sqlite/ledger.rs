@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::counts::Counts;
 use super::fault::Fault;
+use super::fresh::Fresh;
 use super::known::Known;
 use super::queue::{Lanes, Lease, Queue};
 use super::room::Room;
@@ -24,6 +25,8 @@ pub(super) struct Ledger {
     pub(super) queue: Queue,
     pub(super) counts: Counts,
     pub(super) known: Known,
+    /// Entries of this transaction that are not in the table yet.
+    pub(super) fresh: Fresh,
     pub(super) room: Room,
     names: Undoable<Arc<str>, i64>,
     /// Number of the newest entry.
@@ -64,6 +67,7 @@ impl Ledger {
             queue: Queue::default(),
             counts: Counts::default(),
             known: Known::load(&conn)?,
+            fresh: Fresh::default(),
             room: Room::new(&conn, waiting_max)?,
             names: Undoable::default(),
             newest: before.map_or(newest, |before| before.newest.max(newest)),
@@ -173,11 +177,18 @@ impl Ledger {
         self.names.iter().map(|(name, number)| (*number, name.clone())).collect()
     }
 
+    /// The entry of that number.
+    pub(super) fn row(&mut self, seq: i64) -> Result<Option<Row>, Fault> {
+        if self.fresh.may_hold(seq) {
+            self.fresh.write(&self.conn)?;
+        }
+        Row::read(&self.conn, seq)
+    }
+
     /// At most `max` entries with a key, the newest first; some may have it by chance only.
-    pub(super) fn rows(&self, key: i64, max: usize) -> Result<Vec<Row>, Fault> {
+    pub(super) fn rows(&mut self, key: i64, max: usize) -> Result<Vec<Row>, Fault> {
         let found = self.known.find(&self.conn, key, max)?;
-        let rows = found.into_iter().map(|seq| Row::read(&self.conn, seq).transpose());
-        rows.flatten().collect()
+        found.into_iter().filter_map(|seq| self.row(seq).transpose()).collect()
     }
 
     /// An entry is given out.
@@ -221,7 +232,7 @@ impl Ledger {
             if self.queue.leased(seq).is_some() {
                 continue;
             }
-            let Some(mut row) = Row::read(&self.conn, seq)? else { continue };
+            let Some(mut row) = self.row(seq)? else { continue };
             if row.due.is_none() {
                 self.place(&mut row, now);
                 if row.due.is_some() {
@@ -239,7 +250,7 @@ impl Ledger {
             if self.queue.leased(seq).is_some() {
                 continue;
             }
-            let Some(mut next) = Row::read(&self.conn, seq)? else { continue };
+            let Some(mut next) = self.row(seq)? else { continue };
             if let Some(due) = next.due.take() {
                 self.queue.unschedule(next.upstream, due, seq);
                 next.update(&self.conn)?;
@@ -251,7 +262,7 @@ impl Ledger {
     /// Takes back the leases that have ended.
     pub(super) fn expire(&mut self, now: UnixSeconds) -> Result<(), Fault> {
         while let Some(seq) = self.queue.ended(now) {
-            let Some(mut row) = Row::read(&self.conn, seq)? else {
+            let Some(mut row) = self.row(seq)? else {
                 self.queue.release(seq, [None; 2]);
                 continue;
             };
@@ -327,5 +338,6 @@ impl Ledger {
         self.counts.undo();
         self.known.undo();
         self.names.undo();
+        self.fresh.forget();
     }
 }

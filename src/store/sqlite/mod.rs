@@ -13,10 +13,12 @@ mod checkpoint;
 mod counts;
 mod fault;
 mod files;
+mod fresh;
 mod job;
 mod known;
 mod ledger;
 mod look;
+mod many;
 mod message;
 mod money;
 mod queue;
@@ -27,6 +29,7 @@ mod salvage;
 mod schema;
 mod settle;
 mod shared;
+mod sieve;
 mod undo;
 mod writer;
 
@@ -166,10 +169,12 @@ impl Store for Sqlite {
         now: UnixSeconds,
     ) -> Answer<'_, Vec<Admission>> {
         Box::pin(async move {
-            let ready: Vec<Ready> =
-                deposits.into_iter().map(|deposit| Ready::new(&self.seal, deposit)).collect();
+            let ready = deposits.into_iter().map(|deposit| Ready::new(&self.seal, deposit));
+            // Held here until the answer is there, so that the writer need not free it.
+            let ready: Arc<[Ready]> = ready.collect();
             let kind = if intake == Intake::Queue { Kind::Deposit } else { Kind::Pass };
-            self.ask(kind, Some(now), move |ledger| ledger.admit(&ready, intake, now)).await
+            let lent = Arc::clone(&ready);
+            self.ask(kind, Some(now), move |ledger| ledger.admit(&lent, intake, now)).await
         })
     }
 

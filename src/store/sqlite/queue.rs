@@ -2,6 +2,7 @@
 //! which are due. In memory, some hundred bytes for each entry that waits: the file has no index for
 //! any of it, which is most of the speed of the store.
 
+use super::many::Many;
 use super::undo::Undoable;
 use crate::engine::inbound::UnixSeconds;
 
@@ -23,10 +24,10 @@ pub(super) struct Lease {
 
 #[derive(Default)]
 pub(super) struct Queue {
-    /// Lane and entry, of all that are being sent or wait.
-    lanes: Undoable<(i64, i64), ()>,
-    /// Lane and entry, of those that are leased.
-    leased: Undoable<(i64, i64), ()>,
+    /// By lane, all that are being sent or wait.
+    lanes: Many,
+    /// By lane, those that are leased.
+    leased: Many,
     /// Upstream, time, entry: what may be claimed.
     due: Undoable<(i64, UnixSeconds, i64), ()>,
     leases: Undoable<i64, Lease>,
@@ -37,46 +38,42 @@ impl Queue {
     /// An entry takes its place in its lanes.
     pub(super) fn enter(&mut self, seq: i64, lanes: Lanes) {
         for lane in lanes.into_iter().flatten() {
-            self.lanes.insert((lane, seq), ());
+            self.lanes.insert(lane, seq);
         }
     }
 
     /// It stands in them no longer.
     pub(super) fn leave(&mut self, seq: i64, lanes: Lanes) {
         for lane in lanes.into_iter().flatten() {
-            self.lanes.remove(&(lane, seq));
+            self.lanes.remove(lane, seq);
         }
     }
 
     /// Whether an entry stands in one of these lanes that a new one must not overtake: any but those
     /// after `first` that are being sent, for they were deposited together with it.
     pub(super) fn is_behind(&self, lanes: Lanes, first: i64) -> bool {
-        let other = |lane| self.lane(lane).any(|seq| seq <= first || !self.leases.contains(&seq));
+        let other =
+            |lane| self.lanes.of(lane).any(|seq| seq <= first || !self.leases.contains(&seq));
         lanes.into_iter().flatten().any(other)
     }
 
     /// Whether it may be sent: first in each of its lanes, and none in them is being sent.
     pub(super) fn is_free(&self, seq: i64, lanes: Lanes) -> bool {
         let free = |lane| {
-            let leased = self.leased.range((lane, i64::MIN)..=(lane, i64::MAX)).next();
-            self.first(lane).is_none_or(|first| first == seq) && leased.is_none()
+            let is_first = self.first(lane).is_none_or(|first| first == seq);
+            is_first && self.leased.of(lane).next().is_none()
         };
         lanes.into_iter().flatten().all(free)
     }
 
     /// The first in a lane.
     pub(super) fn first(&self, lane: i64) -> Option<i64> {
-        self.lane(lane).next()
+        self.lanes.of(lane).next()
     }
 
     /// The first in a lane after an entry.
     pub(super) fn after(&self, lane: i64, seq: i64) -> Option<i64> {
-        self.lanes.range((lane, seq + 1)..=(lane, i64::MAX)).map(|(&(_, seq), ())| seq).next()
-    }
-
-    fn lane(&self, lane: i64) -> impl Iterator<Item = i64> {
-        let from = self.lanes.range((lane, i64::MIN)..).map(|(found, ())| *found);
-        from.take_while(move |(found, _)| *found == lane).map(|(_, seq)| seq)
+        self.lanes.after(lane, seq)
     }
 
     pub(super) fn schedule(&mut self, upstream: i64, due: UnixSeconds, seq: i64) {
@@ -107,7 +104,7 @@ impl Queue {
 
     pub(super) fn lease(&mut self, seq: i64, lanes: Lanes, lease: Lease) {
         for lane in lanes.into_iter().flatten() {
-            self.leased.insert((lane, seq), ());
+            self.leased.insert(lane, seq);
         }
         self.ends.insert((lease.until, seq), ());
         self.leases.insert(seq, lease);
@@ -117,7 +114,7 @@ impl Queue {
         if let Some(lease) = self.leases.remove(&seq) {
             self.ends.remove(&(lease.until, seq));
             for lane in lanes.into_iter().flatten() {
-                self.leased.remove(&(lane, seq));
+                self.leased.remove(lane, seq);
             }
         }
     }

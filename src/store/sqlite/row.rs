@@ -1,5 +1,7 @@
 //! A row of `entry`: what decides an entry's way, and how its columns are written and read.
 
+use std::sync::Arc;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 use rusqlite::{OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
@@ -16,6 +18,9 @@ const EQUIVOCATION: i64 = 1;
 const REGRESSIVE: i64 = 2;
 const OR_QUEUE: i64 = 4;
 const CREDIT: i64 = 8;
+
+/// Columns of an entry.
+pub(super) const COLUMNS: usize = 22;
 
 /// What the ledger must know of an entry to move it.
 #[derive(Clone, Debug)]
@@ -39,8 +44,8 @@ pub(super) struct Row {
 }
 
 /// What is only written and shown.
-pub(super) struct Facts<'a> {
-    pub(super) event: &'a Event,
+pub(super) struct Facts {
+    pub(super) event: Arc<Event>,
     pub(super) gateway: i64,
     pub(super) route: i64,
 }
@@ -135,43 +140,41 @@ impl Row {
         Ok(())
     }
 
-    /// Writes a new entry down.
-    pub(super) fn insert(
+    /// Binds the columns of a new entry, from the one after `at` on, in the order of the table.
+    pub(super) fn bind(
         &self,
-        conn: &rusqlite::Connection,
-        facts: &Facts<'_>,
+        facts: &Facts,
+        insert: &mut rusqlite::Statement<'_>,
+        at: usize,
     ) -> Result<(), Fault> {
         let Facts { event, gateway, route } = facts;
-        let mut statement = conn.prepare_cached(
-            "INSERT INTO entry (seq, id, content, credit, order_lane, transaction_lane, state, \
-             flags, status, gateway, route, upstream, account, order_id, transaction_id, value, \
-             currency, received_at, changed_at, due, attempts, why) VALUES (?1, ?2, ?3, ?4, ?5, \
-             ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
-        )?;
-        statement.execute(params![
-            self.seq,
-            self.id,
-            self.keys.content,
-            self.keys.credit,
-            self.keys.order,
-            self.keys.transaction,
-            self.state,
-            self.flags(),
-            self.status,
+        let columns: [&dyn ToSql; COLUMNS] = [
+            &self.seq,
+            &self.id,
+            &self.keys.content,
+            &self.keys.credit,
+            &self.keys.order,
+            &self.keys.transaction,
+            &self.state,
+            &self.flags(),
+            &self.status,
             gateway,
             route,
-            self.upstream,
-            event.account,
-            event.order_id,
-            event.transaction_id,
-            self.amount.as_ref().map(|amount| &amount.value),
-            self.amount.as_ref().map(|amount| &amount.currency),
-            self.received_at,
-            self.changed_at,
-            self.due,
-            self.attempts,
-            self.why,
-        ])?;
+            &self.upstream,
+            &event.account,
+            &event.order_id,
+            &event.transaction_id,
+            &self.amount.as_ref().map(|amount| &amount.value),
+            &self.amount.as_ref().map(|amount| &amount.currency),
+            &self.received_at,
+            &self.changed_at,
+            &self.due,
+            &self.attempts,
+            &self.why,
+        ];
+        for (column, number) in columns.into_iter().zip(at + 1..) {
+            insert.raw_bind_parameter(number, column)?;
+        }
         Ok(())
     }
 

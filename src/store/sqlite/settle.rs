@@ -30,7 +30,7 @@ impl Ledger {
         let Some(upstream) = self.known_number(upstream) else { return Ok((Vec::new(), None)) };
         let mut given = Vec::new();
         for seq in self.queue.due(upstream, now, max) {
-            let Some(row) = Row::read(&self.conn, seq)? else { continue };
+            let Some(row) = self.row(seq)? else { continue };
             if let Some(due) = row.due {
                 self.queue.unschedule(upstream, due, seq);
             }
@@ -64,7 +64,7 @@ impl Ledger {
         else {
             return Ok(false);
         };
-        let Some(mut row) = Row::read(&self.conn, ticket.seq)? else { return Ok(false) };
+        let Some(mut row) = self.row(ticket.seq)? else { return Ok(false) };
         if matches!(settlement, Settlement::Forget) && !lease.fresh {
             return Ok(false);
         }
@@ -110,7 +110,7 @@ impl Ledger {
         self.must_sync = true;
         let mut changed = 0;
         for seq in seqs {
-            let Some(mut row) = Row::read(&self.conn, *seq)? else { continue };
+            let Some(mut row) = self.row(*seq)? else { continue };
             if self.queue.leased(*seq).is_some() {
                 continue;
             }
@@ -156,7 +156,7 @@ impl Ledger {
     }
 
     /// Whether another entry has or will bring the money that this one would bring.
-    fn is_credited(&self, row: &Row) -> Result<bool, Fault> {
+    fn is_credited(&mut self, row: &Row) -> Result<bool, Fault> {
         let (Some(credit), Some(payment)) = (row.keys.credit, row.keys.payment()) else {
             return Ok(false);
         };
@@ -172,7 +172,7 @@ impl Ledger {
     pub(super) fn prune(&mut self, seqs: &[i64], before: UnixSeconds) -> Result<u64, Fault> {
         let mut pruned = 0;
         for seq in seqs {
-            let Some(row) = Row::read(&self.conn, *seq)? else { continue };
+            let Some(row) = self.row(*seq)? else { continue };
             let over = matches!(row.state, State::Delivered | State::Dropped);
             if over && row.changed_at < before {
                 self.erase(&row)?;

@@ -280,6 +280,7 @@ fn attempt(ledger: &mut Ledger, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> 
     if ledger.must_touch {
         ledger.touch()?;
     }
+    ledger.fresh.write(&ledger.conn)?;
     ledger.known.put(&ledger.conn, ledger.newest)?;
     ledger.conn.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
