@@ -123,6 +123,8 @@ pub struct Limits {
 /// Maxima of one connection of HTTP/2.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Http2 {
+    /// Requests under way at a time, on all connections together.
+    pub requests_max: usize,
     /// Requests under way at a time.
     pub streams_max: u32,
     /// Requests that are reset, by the peer or for its mistakes, at once and again each minute; each

@@ -66,6 +66,8 @@ pub enum Phase {
 pub struct Listening {
     limits: Limits,
     places: Arc<Semaphore>,
+    /// Of requests that share connections.
+    requests: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     phase: watch::Receiver<Phase>,
 }
@@ -77,7 +79,9 @@ impl Listening {
     /// Listeners that together hold at most `limits.connections_max` connections.
     pub fn new(limits: Limits, metrics: Arc<Metrics>, phase: watch::Receiver<Phase>) -> Arc<Self> {
         let places = limits.connections_max.min(Semaphore::MAX_PERMITS);
-        Arc::new(Self { limits, places: Arc::new(Semaphore::new(places)), metrics, phase })
+        let requests = limits.http2.requests_max.min(Semaphore::MAX_PERMITS);
+        let [places, requests] = [places, requests].map(|most| Arc::new(Semaphore::new(most)));
+        Arc::new(Self { limits, places, requests, metrics, phase })
     }
 
     /// Accepts on `listener` until the phase is no longer [`Phase::Serving`]. The connections

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use countersign::app::Running;
-use tokio::time::{Instant, sleep};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::authority::*;
 use crate::support::child::Daemon;
@@ -590,6 +591,52 @@ async fn an_answer_whose_window_stays_shut_is_not_kept_for_ever() {
     eventually("it is counted", async || edge.ended("stalled") == 3).await;
     eventually("nothing is left of it", async || edge.count("countersign_connections_open") == 0)
         .await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_at_all_is_given_up() {
+    let many = "http2_streams: 1000, http2_resets: 100000";
+    let limits = LIMITS.replace("http2_streams: 10, http2_resets: 20", many);
+    let edge = edge_with(&limits, &[large()]).await;
+    // Its windows are open, but it does not take what comes.
+    let mut peer = edge.peer_with(&[(INITIAL_WINDOW, 1 << 30)]).await;
+    peer.send(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).await;
+    let mut stream = 1;
+    let begun = Instant::now();
+    while edge.ended("stalled") == 0 {
+        let request = get(stream, "/watch/");
+        let sent = timeout(Duration::from_millis(20), peer.stream.write_all(&request)).await;
+        if matches!(sent, Ok(Err(_))) {
+            break;
+        }
+        stream += 2;
+        // Each has its answer before the next is asked.
+        sleep(Duration::from_millis(4)).await;
+        assert!(begun.elapsed() < PATIENCE, "{stream}");
+    }
+    edge.ends("stalled").await;
+}
+
+#[tokio::test]
+async fn one_request_more_than_all_connections_may_have_is_asked_to_come_again() {
+    let limits = format!("{LIMITS}, http2_requests: 4").replace("timeout: 300ms", "timeout: 5s");
+    let edge = edge_with(&limits, &[OK]).await;
+    let (mut one, mut other) = (edge.peer().await, edge.peer().await);
+    for stream in [1, 3] {
+        one.send(&post(stream, "/watch/")).await;
+        other.send(&post(stream, "/watch/")).await;
+    }
+    eventually("they are under way", async || edge.count("countersign_callbacks_in_flight") == 4)
+        .await;
+    one.send(&get(5, "/watch/")).await;
+    assert_eq!(one.end(5).await, End::Answered(0));
+    let busy = "countersign_callbacks_total{gateway=\"none\",outcome=\"undelivered\",\
+                reason=\"busy\",route=\"none\"}";
+    assert_eq!(edge.count(busy), 1);
+    one.send(&frame(DATA, END_STREAM, 1, b"a=1")).await;
+    assert_eq!(one.end(1).await, End::Answered(200));
+    other.send(&get(5, "/watch/")).await;
+    assert_eq!(other.end(5).await, End::Answered(200), "there is a place again");
 }
 
 #[tokio::test]

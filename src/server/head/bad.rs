@@ -37,6 +37,8 @@ pub enum Bad {
     Target,
     /// The head is longer than allowed.
     TooLarge,
+    /// As many requests of HTTP/2 as may be are under way.
+    TooMany,
     /// A trailer that frames or routes, or too many of them.
     Trailer,
     /// Neither HTTP/1.0 nor HTTP/1.1.
@@ -63,6 +65,7 @@ impl Bad {
             Self::Padding => "white space around a value",
             Self::Target => "target",
             Self::TooLarge => "head",
+            Self::TooMany => "too many requests",
             Self::Trailer => "trailer",
             Self::Version => "version",
         }
@@ -70,6 +73,26 @@ impl Bad {
 
     /// What its sender is told.
     pub(in crate::server) fn refusal(self) -> Refusal {
-        if self == Self::TooLarge { Refusal::HeadTooLarge } else { Refusal::BadHttp }
+        match self {
+            Self::TooLarge => Refusal::HeadTooLarge,
+            Self::TooMany => Refusal::Busy,
+            Self::BareLineFeed
+            | Self::ChunkEnd
+            | Self::ChunkSize
+            | Self::Coding
+            | Self::Connection
+            | Self::Control
+            | Self::Expect
+            | Self::Fold
+            | Self::Host
+            | Self::Length
+            | Self::LengthAndCoding
+            | Self::Method
+            | Self::Name
+            | Self::Padding
+            | Self::Target
+            | Self::Trailer
+            | Self::Version => Refusal::BadHttp,
+        }
     }
 }

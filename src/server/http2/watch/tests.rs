@@ -26,6 +26,7 @@ impl Seen {
     /// of nothing.
     fn new() -> Self {
         let http2 = Http2 {
+            requests_max: 3,
             streams_max: 3,
             resets_max: 2,
             idle_frames_max: 5,
