@@ -104,8 +104,8 @@ pub(super) const HTTP2_IDLE_FRAMES: Key = Key::optional(
     "http2_idle_frames",
     Kind::Integer { min: 10, max: 1_000_000 },
     "Frames of a connection of HTTP/2 that bring nothing (settings, pings, priorities, windows, empty \
-     data, continuations, …), at once and again each minute. Each frame of data makes good for two; \
-     with one more, the connection is closed. Default `1000`.",
+     data, continuations, …), at once and again each minute. Each answer makes good for four, each \
+     frame of data for two; with one more, the connection is closed. Default `1000`.",
 );
 
 pub(super) const HTTP2_IDLE_TIMEOUT: Key = Key::optional(
