@@ -95,7 +95,7 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     };
     let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
     metrics.reloaded(live.load().generation, clock());
-    reload::name_what_is_out(&live.load());
+    reload::name_what_is_out(&live.load(), clock());
     let keeping = match &store {
         Some(settings) => open_store(settings, &metrics, clock)?,
         None => Keeping::default(),

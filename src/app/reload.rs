@@ -118,7 +118,7 @@ impl Reloading {
                 Ok(Reloaded { mut snapshot, problems }) => {
                     let generation = live.load().generation + 1;
                     snapshot.generation = generation;
-                    name_what_is_out(&snapshot);
+                    name_what_is_out(&snapshot, clock());
                     live.publish(snapshot);
                     ingress.refresh();
                     if problems.is_empty() {
@@ -143,8 +143,13 @@ impl Reloading {
     }
 }
 
-/// Routes that answer 503, and why.
-pub(super) fn name_what_is_out(snapshot: &Snapshot) {
+/// Routes that answer 503, and why; and certificates that clients will not believe.
+pub(super) fn name_what_is_out(snapshot: &Snapshot, now: UnixSeconds) {
+    for pair in snapshot.tls.iter().flat_map(|tls| tls.pairs()) {
+        if pair.expires_at() < now {
+            tracing::error!(name = pair.name(), "a certificate that is shown has ended");
+        }
+    }
     for route in snapshot.routes.values() {
         for reason in route.bound.as_ref().err().into_iter().flatten() {
             tracing::warn!(route = route.name, reason, "a route is out of service");

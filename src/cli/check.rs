@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::app::wall_clock;
 use crate::cli::given::read_text;
 use crate::cli::{Exit, complain};
 use crate::engine::bind::StrengthPlan;
@@ -15,6 +16,9 @@ use crate::live::sources::Sources;
 use crate::rule::coverage::Row;
 use crate::rule::{self, Recommended, Rule};
 use crate::text::node::Node;
+
+/// In seconds.
+const DAY: i64 = 24 * 3600;
 
 /// Files that a folder is searched for, at most.
 const FILES_MAX: usize = 1000;
@@ -219,6 +223,18 @@ impl Checker<'_> {
                     };
                     let delivery = route.delivery.as_str();
                     writeln!(self.out, "  {path:<40} {:<12} {delivery:<8} {state}", route.gateway)?;
+                }
+                for pair in snapshot.tls.iter().flat_map(|tls| tls.pairs()) {
+                    let end = jiff::Timestamp::from_second(pair.expires_at());
+                    let end = end.map_or_else(|_| "never".to_owned(), |end| end.to_string());
+                    let left = (pair.expires_at() - wall_clock()).div_euclid(DAY);
+                    let state =
+                        if left < 0 { "HAS ENDED".to_owned() } else { format!("{left} days") };
+                    writeln!(
+                        self.out,
+                        "  certificate of {:<25} until {end}: {state}",
+                        pair.name()
+                    )?;
                 }
                 writeln!(self.out)?;
             }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use crate::cli::message::{self, Message};
 use crate::cli::{Exit, complain, given};
 use crate::engine::Bound;
 use crate::engine::inbound::{Inbound, UnixSeconds};
+use crate::engine::pem;
 use crate::engine::reason::{Reason, Reject};
 use crate::engine::verdict::{Accepted, Reply, Verdict};
 use crate::server::refusal;
@@ -45,6 +46,10 @@ pub(super) struct Args {
     /// The peer to assume.
     #[arg(long, value_name = "IP")]
     remote_addr: Option<IpAddr>,
+    /// The certificate that the sender is assumed to have shown when it connected, in PEM, perhaps
+    /// with those between it and its root.
+    #[arg(long, value_name = "FILE")]
+    client_certificate: Option<PathBuf>,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -65,7 +70,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let message =
         message::parse(&message::read(&args.request)?).context("cannot read the request")?;
     let now = args.at.unwrap_or_else(wall_clock);
-    let judge = Judge { bound: &bound, message: &message, now, remote_addr: args.remote_addr };
+    let certificates = args.client_certificate.as_deref().map_or(Ok(Vec::new()), certificates)?;
+    let remote_addr = args.remote_addr;
+    let judge = Judge { bound: &bound, message: &message, now, remote_addr, certificates };
     let verdict = judge.with(&message.body);
     if args.json {
         writeln!(out, "{}", as_json(&verdict, &judge)?)?;
@@ -78,24 +85,34 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     })
 }
 
+fn certificates(path: &Path) -> Result<Vec<Vec<u8>>> {
+    let text = given::read_text(path)?;
+    let blocks = pem::blocks(text.as_bytes());
+    let blocks =
+        blocks.with_context(|| format!("{} holds no certificate in PEM", path.display()))?;
+    Ok(blocks.into_iter().map(|block| block.der).collect())
+}
+
 struct Judge<'j> {
     bound: &'j Bound,
     message: &'j Message,
     now: UnixSeconds,
     remote_addr: Option<IpAddr>,
+    certificates: Vec<Vec<u8>>,
 }
 
 impl Judge<'_> {
     fn with(&self, body: &[u8]) -> Verdict {
         let headers: Vec<(&str, &[u8])> =
             self.message.headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
+        let certificates: Vec<&[u8]> = self.certificates.iter().map(Vec::as_slice).collect();
         let inbound = Inbound {
             method: &self.message.method,
             target: &self.message.target,
             headers: &headers,
             body,
             remote_addr: self.remote_addr,
-            client_certificates: &[],
+            client_certificates: &certificates,
         };
         self.bound.judge(&inbound, self.now, &[])
     }

@@ -40,6 +40,7 @@ pub(super) fn hide_literals(node: &Node, problems: &mut Problems) {
         "http2_idle_timeout",
         "http2_ping_interval",
         "http2_ping_timeout",
+        "http2_requests",
         "http2_resets",
         "http2_streams",
         "in_flight",

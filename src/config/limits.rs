@@ -40,13 +40,15 @@ pub struct Limits {
 /// Maxima of one connection of HTTP/2.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Http2 {
+    /// Requests under way at a time, on all connections together.
+    pub requests_max: usize,
     /// Requests under way at a time.
     pub streams_max: u32,
     /// Requests that are reset, by the peer or for its mistakes, at once and again each minute; each
     /// answer that is taken makes good for one.
     pub resets_max: u32,
-    /// Frames that bring nothing, at once and again each minute; each frame of data makes good for
-    /// two.
+    /// Frames that bring nothing, at once and again each minute; each answer makes good for four,
+    /// each frame of data for two.
     pub idle_frames_max: u32,
     /// How long a connection on which nothing is asked is kept.
     pub idle_timeout: Duration,

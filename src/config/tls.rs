@@ -35,6 +35,7 @@ pub(super) fn http2(limits: Option<&Node>) -> Http2 {
     };
     let seconds = |key, default| duration(limits, key, Duration::from_secs(default));
     Http2 {
+        requests_max: usize::try_from(count("http2_requests", 4096)).unwrap_or(usize::MAX),
         streams_max: count("http2_streams", 100),
         resets_max: count("http2_resets", 100),
         idle_frames_max: count("http2_idle_frames", 1000),

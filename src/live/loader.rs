@@ -249,9 +249,11 @@ impl Loader {
             tickets: &mut self.tickets,
             stale: &mut stale,
         };
-        let shown = config.hot.tls.as_ref();
-        let tls = shown
-            .and_then(|shown| tls::tls(shown, before, &base, &mut self.sources, &mut problems));
+        let tls = match &config.hot.tls {
+            Some(shown) => tls::tls(shown, before, &base, &mut self.sources, &mut problems),
+            // Who listens by TLS does so until the next start.
+            None => self.active.as_ref().and_then(|active| active.tls.clone()),
+        };
         let good = problems.is_empty();
         if !good {
             reports.insert(0, Report { problems, source: text.clone() });

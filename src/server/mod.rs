@@ -88,6 +88,8 @@ pub struct Listening {
     limits: Limits,
     places: Arc<Semaphore>,
     addresses: Arc<Addresses>,
+    /// Of requests that share connections.
+    requests: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     phase: watch::Receiver<Phase>,
 }
@@ -99,13 +101,9 @@ impl Listening {
     /// Listeners that together hold at most `limits.connections_max` connections.
     pub fn new(limits: Limits, metrics: Arc<Metrics>, phase: watch::Receiver<Phase>) -> Arc<Self> {
         let places = limits.connections_max.min(Semaphore::MAX_PERMITS);
-        Arc::new(Self {
-            limits,
-            places: Arc::new(Semaphore::new(places)),
-            addresses: Arc::default(),
-            metrics,
-            phase,
-        })
+        let requests = limits.http2.requests_max.min(Semaphore::MAX_PERMITS);
+        let [places, requests] = [places, requests].map(|most| Arc::new(Semaphore::new(most)));
+        Arc::new(Self { limits, places, addresses: Arc::default(), requests, metrics, phase })
     }
 
     /// Accepts on `listener` until the phase is no longer [`Phase::Serving`]. The connections

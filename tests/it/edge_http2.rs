@@ -1,13 +1,14 @@
 //! HTTP/2: the same line as over HTTP/1.1, with heads of one reading, and every limit one past it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::app::Running;
-use tokio::time::{Instant, sleep};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::authority::*;
-use crate::support::child::Daemon;
 use crate::support::gateways::genuine;
 use crate::support::http2::*;
 use crate::support::shop::*;
@@ -438,8 +439,8 @@ async fn one_frame_that_brings_nothing_more_than_allowed_ends_the_connection() {
         }
         peer.send(&get(1, "/none/")).await;
         assert_eq!(peer.end(1).await, End::Answered(404), "{kind}");
-        // The answer's data has made good for two, and time for some.
-        for _ in 0..10 {
+        // The answer has made good for some, and time for others.
+        for _ in 0..20 {
             peer.send(&frame(kind, 0, stream, payload)).await;
         }
         peer.closed().await;
@@ -593,6 +594,52 @@ async fn an_answer_whose_window_stays_shut_is_not_kept_for_ever() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_nothing_at_all_is_given_up() {
+    let many = "http2_streams: 1000, http2_resets: 100000";
+    let limits = LIMITS.replace("http2_streams: 10, http2_resets: 20", many);
+    let edge = edge_with(&limits, &[large()]).await;
+    // Its windows are open, but it does not take what comes.
+    let mut peer = edge.peer_with(&[(INITIAL_WINDOW, 1 << 30)]).await;
+    peer.send(&frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())).await;
+    let mut stream = 1;
+    let begun = Instant::now();
+    while edge.ended("stalled") == 0 {
+        let request = get(stream, "/watch/");
+        let sent = timeout(Duration::from_millis(20), peer.stream.write_all(&request)).await;
+        if matches!(sent, Ok(Err(_))) {
+            break;
+        }
+        stream += 2;
+        // Each has its answer before the next is asked.
+        sleep(Duration::from_millis(4)).await;
+        assert!(begun.elapsed() < PATIENCE, "{stream}");
+    }
+    edge.ends("stalled").await;
+}
+
+#[tokio::test]
+async fn one_request_more_than_all_connections_may_have_is_asked_to_come_again() {
+    let limits = format!("{LIMITS}, http2_requests: 4").replace("timeout: 300ms", "timeout: 5s");
+    let edge = edge_with(&limits, &[OK]).await;
+    let (mut one, mut other) = (edge.peer().await, edge.peer().await);
+    for stream in [1, 3] {
+        one.send(&post(stream, "/watch/")).await;
+        other.send(&post(stream, "/watch/")).await;
+    }
+    eventually("they are under way", async || edge.count("countersign_callbacks_in_flight") == 4)
+        .await;
+    one.send(&get(5, "/watch/")).await;
+    assert_eq!(one.end(5).await, End::Answered(0));
+    let busy = "countersign_callbacks_total{gateway=\"none\",outcome=\"undelivered\",\
+                reason=\"busy\",route=\"none\"}";
+    assert_eq!(edge.count(busy), 1);
+    one.send(&frame(DATA, END_STREAM, 1, b"a=1")).await;
+    assert_eq!(one.end(1).await, End::Answered(200));
+    other.send(&get(5, "/watch/")).await;
+    assert_eq!(other.end(5).await, End::Answered(200), "there is a place again");
+}
+
+#[tokio::test]
 async fn a_client_that_reads_at_a_fair_rate_has_the_time_it_needs() {
     let edge = edge(&[large()]).await;
     let mut peer = edge.peer_with(&[(INITIAL_WINDOW, 0)]).await;
@@ -667,19 +714,43 @@ async fn thousands_of_requests_of_an_ordinary_client_hit_no_limit() {
 
 #[tokio::test]
 async fn a_drain_under_load_fails_no_request() {
-    let (_authority, folder, stub) = prepared(LIMITS, &[OK]).await;
-    let mut daemon = Daemon::start(&folder).await;
-    let arguments = ["-D", "3"];
-    let mut load = std::pin::pin!(h2load(&folder, daemon.address, &arguments));
+    let Edge { running, stub, folder, authority: _, client: _ } = edge(&[OK]).await;
+    let (address, metrics) = (running.addresses[0], Arc::clone(&running.metrics));
+    let mut load = std::pin::pin!(h2load(&folder, address, &["-D", "3"]));
     tokio::select! {
         said = &mut load => panic!("too early: {said}"),
         () = eventually("the load is on", async || stub.got().len() > 200) => {}
     }
-    daemon.process.signal("TERM");
-    assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.stderr.text());
-    assert!(!daemon.stderr.text().contains("cut off"));
+    assert!(running.drain().await, "all was finished");
     let said = load.await;
     let of = |word| of_load(&said, word);
-    assert!(of("succeeded") > 200 && of("failed") == 0 && of("errored") == 0, "{said}");
+    assert!(of("succeeded") > 200, "{said}");
     assert_eq!(stub.got().len(), of("succeeded"), "what went upstream was answered: {said}");
+    // What it has not sent any more, because it was told that nothing is taken, it calls failed.
+    assert!(of("failed") == of("errored") && of("failed") <= 4 * 8 && of("timeout") == 0, "{said}");
+    // Of what was sent nothing was refused, reset or cut off.
+    let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+    let has = |line: &str| text.lines().any(|found| found == line);
+    for why in ["cancelled", "mistake", "too_many"] {
+        assert!(
+            has(&format!("countersign_http2_streams_reset_total{{why=\"{why}\"}} 0")),
+            "{text}"
+        );
+    }
+    // A client that goes as soon as it is told may be gone before we are.
+    let ended = |line: &&str| {
+        line.starts_with("countersign_http2_connections_total{")
+            && !["\"done\"", "\"closed\""].iter().any(|end| line.contains(end))
+            && !line.ends_with(" 0")
+    };
+    assert_eq!(text.lines().find(ended), None);
+    let accepted = "countersign_callbacks_total{gateway=\"liqpay\",outcome=\"accepted\",\
+                    reason=\"ok\",route=\"liqpay\"}";
+    assert!(has(&format!("{accepted} {}", of("succeeded"))), "{said}{text}");
+    let not_accepted = |line: &&str| {
+        line.starts_with("countersign_callbacks_total{")
+            && !line.contains("\"accepted\"")
+            && !line.ends_with(" 0")
+    };
+    assert_eq!(text.lines().find(not_accepted), None);
 }

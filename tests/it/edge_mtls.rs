@@ -303,3 +303,41 @@ async fn a_ticket_brings_back_the_certificate_that_was_shown() {
         assert_eq!((told.status, stub.got().len()), (200, n), "{told:?}");
     }
 }
+
+#[tokio::test]
+async fn a_capture_without_its_certificate_is_undecided_and_verify_is_given_one() {
+    let authority = authority();
+    let stub = Stub::start(&[OK]).await;
+    let asks = "tls: true, client_certificates: ask";
+    let folder = prepared(&authority, &stub, "[\"cn:gateway\"]", asks);
+    let text = folder.read("countersign.yaml");
+    folder.write("countersign.yaml", text.replace("rules:", "store: { path: state }\nrules:"));
+    let running = open(&folder).await;
+    let client = Client::of(&authority);
+    let told = client.tell(running.addresses[0], "pay.example", request()).await.unwrap();
+    assert_eq!(told.status, 401);
+    assert!(running.drain().await);
+    let countersign = async |arguments: &[&str]| {
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        run(env!("CARGO_BIN_EXE_countersign"), arguments).await
+    };
+    let at = |file: &str| folder.at(file).display().to_string();
+    let config = at("countersign.yaml");
+    let (_, said) = countersign(&["captures", "rejudge", "--config", &config, "--json"]).await;
+    assert!(said.contains("certificate_not_kept"), "{said}");
+
+    folder.write("capture.http", request());
+    folder.write("gateway.pem", authority.read("gateway.pem"));
+    let (rule, capture, gateway) = (at("rules/acme.yaml"), at("capture.http"), at("gateway.pem"));
+    let root = format!("authority=@{}", at("ca.pem"));
+    let usual =
+        ["verify", &rule, "--request", &capture, "--param", &root, "--param", "senders=cn:gateway"];
+    let (well, said) = countersign(&usual).await;
+    assert!(
+        !well && said.contains("rejected: credentials_missing (at client_certificate)"),
+        "{said}"
+    );
+    let shown = ["--client-certificate", &gateway];
+    let (well, said) = countersign(&[&usual[..], &shown].concat()).await;
+    assert!(well && said.contains("accepted"), "{said}");
+}

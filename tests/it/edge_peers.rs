@@ -1,4 +1,4 @@
-//! The edge between real programs: HAProxy and nginx before it, nginx and a site behind it, curl and
+//! The edge between real programs: `HAProxy` and nginx before it, nginx and a site behind it, curl and
 //! Chromium before all of them.
 
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ async fn site_with(
     (folder, running)
 }
 
-/// HAProxy on a port of its own, with this configuration of the server behind it.
+/// `HAProxy` on a port of its own, with this configuration of the server behind it.
 async fn haproxy(server: &str) -> (Folder, Guarded, SocketAddr) {
     let (folder, address) = (Folder::new(), free_port());
     let config = format!(
@@ -187,12 +187,10 @@ async fn chromium_shows_a_page_of_the_site_with_its_parts_and_its_websocket() {
         // The browser closes the conversation, then the connection.
         while !end.some().await.is_empty() {}
     });
-    let top = format!(
-        "proxy:\n- {{ name: site, upstream: smarty }}\n\
-         - {{ name: chat, prefix: /chat, upstream: chat, upgrade: websocket }}\n"
-    );
+    let top = "proxy:\n- { name: site, upstream: smarty }\n\
+               - { name: chat, prefix: /chat, upstream: chat, upgrade: websocket }\n";
     let route = Wired { path: Some("/billing/payment/liqpay/"), ..Wired::usual("liqpay") };
-    let text = shop::config_with(&format!("http://{}", nginx.address), &top, &[route]);
+    let text = shop::config_with(&format!("http://{}", nginx.address), top, &[route]);
     let more = format!("upstreams:\n  chat: {{ url: \"http://{chat_address}\" }}\n");
     let folder = shop::folder(&text.replace("upstreams:\n", &more));
     let running = shop::open(&folder).await;

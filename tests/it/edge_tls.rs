@@ -467,6 +467,37 @@ async fn a_new_certificate_that_is_broken_keeps_the_whole_new_configuration_out(
 }
 
 #[tokio::test]
+async fn a_configuration_without_certificates_leaves_those_that_listen_with_theirs() {
+    let (authority, _stub, folder, running) = usual().await;
+    let text = folder.read("countersign.yaml");
+    let without = text.replace(", tls: true", "").replace(&format!("tls: {}\n", pairs(&["a"])), "");
+    assert!(!without.contains("tls"), "{without}");
+    folder.replace("countersign.yaml", without);
+    eventually("it is taken but for that", async || {
+        value(&running, "countersign_config_generation") == 2 && value(&running, RELOADED) == 0
+    })
+    .await;
+    assert!(Client::of(&authority).connect(running.addresses[0], NAME).await.is_ok());
+    folder.replace("countersign.yaml", text);
+    eventually("it is as it was", async || value(&running, RELOADED) == 1).await;
+    assert!(Client::of(&authority).connect(running.addresses[0], NAME).await.is_ok());
+}
+
+#[tokio::test]
+async fn check_says_until_when_each_certificate_holds() {
+    let (authority, _stub, folder, running) = usual().await;
+    drop(running);
+    let config = folder.at("countersign.yaml").display().to_string();
+    let arguments = vec!["check".to_owned(), "--config".into(), config];
+    let (well, said) = run(env!("CARGO_BIN_EXE_countersign"), arguments).await;
+    assert!(well, "{said}");
+    let line = said.lines().find(|line| line.contains("certificate of pay.example"));
+    // OpenSSL was told two days.
+    assert!(line.is_some_and(|line| line.ends_with("Z: 1 days")), "{said}");
+    drop(authority);
+}
+
+#[tokio::test]
 async fn a_peer_that_stalls_the_handshake_is_cut_off_and_a_drain_does_not_wait_for_it() {
     let (authority, _stub, _folder, running) = usual().await;
     let address = running.addresses[0];

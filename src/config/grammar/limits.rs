@@ -62,6 +62,7 @@ pub(in crate::config) static LIMITS: Shape = Shape {
             Kind::Duration { min: millis(10), max: secs(600) },
             "From the last header to the end of the body, 10ms to 10m. Default `30s`.",
         ),
+        tls::HTTP2_REQUESTS,
         tls::HTTP2_STREAMS,
         tls::HTTP2_RESETS,
         tls::HTTP2_IDLE_FRAMES,

@@ -79,6 +79,13 @@ pub(super) const HANDSHAKE_TIMEOUT: Key = Key::optional(
     "From the begin of a connection to the end of the TLS handshake, 10ms to 5m. Default `5s`.",
 );
 
+pub(super) const HTTP2_REQUESTS: Key = Key::optional(
+    "http2_requests",
+    Kind::Integer { min: 1, max: 100_000 },
+    "Requests over HTTP/2 under way at a time, on all connections together; the sender of a further one \
+     is asked to come again. Default `4096`.",
+);
+
 pub(super) const HTTP2_STREAMS: Key = Key::optional(
     "http2_streams",
     Kind::Integer { min: 1, max: 1000 },
@@ -97,8 +104,8 @@ pub(super) const HTTP2_IDLE_FRAMES: Key = Key::optional(
     "http2_idle_frames",
     Kind::Integer { min: 10, max: 1_000_000 },
     "Frames of a connection of HTTP/2 that bring nothing (settings, pings, priorities, windows, empty \
-     data, continuations, …), at once and again each minute. Each frame of data makes good for two; \
-     with one more, the connection is closed. Default `1000`.",
+     data, continuations, …), at once and again each minute. Each answer makes good for four, each \
+     frame of data for two; with one more, the connection is closed. Default `1000`.",
 );
 
 pub(super) const HTTP2_IDLE_TIMEOUT: Key = Key::optional(

@@ -39,6 +39,8 @@ pub enum Bad {
     TooSlow,
     /// The head is longer than allowed.
     TooLarge,
+    /// As many requests of HTTP/2 as may be are under way.
+    TooMany,
     /// A trailer that frames or routes, or too many of them.
     Trailer,
     /// Asks for another protocol, and has a body or is of HTTP/1.0.
@@ -68,6 +70,7 @@ impl Bad {
             Self::Target => "target",
             Self::TooLarge => "head",
             Self::TooSlow => "time of the head",
+            Self::TooMany => "too many requests",
             Self::Trailer => "trailer",
             Self::Upgrade => "upgrade",
             Self::Version => "version",
@@ -79,6 +82,7 @@ impl Bad {
         match self {
             Self::TooLarge => Refusal::HeadTooLarge,
             Self::TooSlow => Refusal::HeadTimeout,
+            Self::TooMany => Refusal::Busy,
             Self::BareLineFeed
             | Self::ChunkEnd
             | Self::ChunkSize

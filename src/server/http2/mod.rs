@@ -9,6 +9,7 @@ mod watched;
 
 use std::convert::Infallible;
 use std::error::Error as _;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,7 +27,7 @@ use self::streams::Streams;
 use self::watch::{Bounds, Over, Watch};
 use self::watched::{Shared, Watched};
 use super::caller::Caller;
-use super::head::{HeadLimits, vet};
+use super::head::{Bad, HeadLimits, vet};
 use super::{Listening, Phase, Service};
 use crate::config::Limits;
 use crate::metrics::Http2End;
@@ -60,11 +61,15 @@ impl Listening {
         let watch = Watch::new(bounds, begun);
         let (pace, shared) = (watch.pace(), Shared::new(watch));
         let io = TokioIo::new(Watched::new(stream, shared.clone()));
-        let caller = Arc::new(caller);
+        let (caller, requests) = (Arc::new(caller), Arc::clone(&self.requests));
         let answer = service_fn(move |mut request: Request<Incoming>| {
             let (service, caller) = (Arc::clone(&service), Arc::clone(&caller));
+            let requests = Arc::clone(&requests);
             async move {
-                let mut response = match vet(&mut request, head) {
+                let place = requests.try_acquire();
+                let vetted = vet(&mut request, head);
+                let vetted = vetted.and(place.as_ref().map_err(|_| Bad::TooMany).map(drop));
+                let mut response = match vetted {
                     Ok(()) => service.answer(&caller, request).await,
                     Err(bad) => service.refuse(&caller, bad),
                 };
@@ -155,7 +160,13 @@ fn ended(error: &hyper::Error) -> Http2End {
     if error.is_timeout() {
         return Http2End::PingTimeout;
     }
-    match error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
+    let source = error.source();
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+    if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+        // It reads nothing at all.
+        return Http2End::Stalled;
+    }
+    match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
         Some(error) if error.is_library() || error.is_go_away() && !error.is_remote() => {
             match error.reason() {
                 Some(h2::Reason::ENHANCE_YOUR_CALM) => Http2End::Calm,

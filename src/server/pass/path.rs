@@ -273,7 +273,7 @@ mod tests {
     /// One byte of a path in other clothes.
     fn disguised(byte: u8, how: u8) -> String {
         let percent =
-            |text: &str| -> String { text.bytes().map(|b| format!("%{b:02x}")).collect() };
+            |text: &str| text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02x}"));
         let plain = char::from(byte).to_string();
         match how % 8 {
             0 => plain.to_uppercase(),
@@ -283,7 +283,7 @@ mod tests {
             4 if byte == b'/' => "\\".to_owned(),
             5 if byte == b'/' => "/./".to_owned(),
             6 if byte == b'/' => ";a=b/%2e/x/../".to_owned(),
-            7 => format!("%c{}%{:02x}", if byte < 64 { 0 } else { 1 }, 0x80 | byte & 0x3f),
+            7 => format!("%c{}%{:02x}", u8::from(byte >= 64), 0x80 | byte & 0x3f),
             _ => plain,
         }
     }

@@ -96,7 +96,9 @@ impl Passages {
 
     /// Closes connections that nobody has used for a while.
     pub(in crate::server) fn sweep(&self) {
-        self.pools.values().for_each(|pool| pool.sweep());
+        for pool in self.pools.values() {
+            pool.sweep();
+        }
     }
 }
 

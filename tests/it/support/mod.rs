@@ -78,6 +78,7 @@ pub(crate) fn limits() -> Limits {
         body_bytes_max: 10_000,
         body_timeout: Duration::from_millis(300),
         http2: Http2 {
+            requests_max: 100,
             streams_max: 10,
             resets_max: 20,
             idle_frames_max: 100,

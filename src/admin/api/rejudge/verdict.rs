@@ -55,6 +55,10 @@ pub(super) async fn judge(
 ) -> Now {
     let Some(route) = route else { return Now::Undecided("route_gone") };
     let Ok(bound) = &route.bound else { return Now::Undecided("route_not_ready") };
+    if bound.wants_certificates() {
+        // It came with the connection, not with the request, and is not kept.
+        return Now::Undecided("certificate_not_kept");
+    }
     let headers = headers(kept);
     let inbound = inbound(listed, kept, &headers);
     let at = listed.summary.at;

@@ -15,6 +15,10 @@ const TAKEN_BYTES_MIN: u64 = 16 * 1024;
 /// What a frame of data gives back: a client that reads opens two windows for it.
 const DATA_WORTH: u32 = 2;
 
+/// What an answer gives back, with or without data: browsers say a word or two about each request
+/// beside it.
+const ANSWER_WORTH: u32 = 4;
+
 /// Windows of RFC 9113 §6.9.2, before anybody says otherwise.
 const WINDOW_BYTES: i64 = 65_535;
 
@@ -212,6 +216,7 @@ impl Watch {
             Passed::Ended(frame) if frame.ends_stream() => {
                 self.close(frame.stream, now);
                 self.resets.give(1);
+                self.idle_frames.give(ANSWER_WORTH);
             }
             Passed::Setting(..) | Passed::Word(..) | Passed::Ended(_) => {}
         }

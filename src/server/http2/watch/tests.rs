@@ -26,6 +26,7 @@ impl Seen {
     /// of nothing.
     fn new() -> Self {
         let http2 = Http2 {
+            requests_max: 3,
             streams_max: 3,
             resets_max: 2,
             idle_frames_max: 5,
@@ -163,6 +164,11 @@ fn budgets_are_given_back_by_answers_data_and_time() {
     assert_eq!(seen.came(0, 0, 1, b""), Ok(()));
     assert_eq!(seen.came(0, 0, 1, b""), Err(Over::IdleFrames));
     assert_eq!(seen.came(0, 1, 1, b""), Ok(()), "the end of a body is no idle frame");
+    seen.went(1, 5, 1, b"answer").unwrap();
+    for _ in 0..4 {
+        assert_eq!(seen.came(8, 0, 0, &1_u32.to_be_bytes()), Ok(()));
+    }
+    assert_eq!(seen.came(8, 0, 0, &1_u32.to_be_bytes()), Err(Over::IdleFrames));
 }
 
 #[test]
