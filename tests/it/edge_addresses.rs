@@ -270,3 +270,35 @@ async fn as_many_requests_as_are_allowed_and_one_more_is_counted() {
         0
     );
 }
+
+#[tokio::test]
+async fn answers_that_break_off_take_an_address_out_too() {
+    let cut = Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nOK");
+    let (breaks, well) = (Stub::start(&[cut]).await, Stub::start(&[OK]).await);
+    let site = Site::at(&[breaks.address, well.address]);
+    let mut broken = 0;
+    for _ in 0..20 {
+        broken += u32::from(site.ask(Repeat::Never).await == Err(Error::Broken));
+    }
+    // The head of each answer was good, until the rest was not.
+    assert_eq!(broken, 3);
+    assert_eq!(breaks.got().len() + well.got().len(), 20);
+}
+
+#[tokio::test]
+async fn the_series_of_addresses_vanish_with_them() {
+    let stubs = [Stub::start(&[OK]).await, Stub::start(&[OK]).await];
+    let [before, after] = stubs.each_ref().map(|stub| stub.address);
+    let site = Site::at(&[before]);
+    assert_eq!(site.ask(Repeat::Never).await, Ok(200));
+    let text = || String::from_utf8(site.metrics.text().unwrap()).unwrap();
+    assert!(text().contains(&before.to_string()));
+    // As by a reload.
+    let reach = Reach { addresses: vec![Address::Ip(after)], ..Reach::default() };
+    let url = "http://shop.example";
+    let upstream = live::Upstream { reach, ..upstream(Target::Http(url.to_owned())) };
+    assert!(!site.pool.serves(url, &upstream));
+    drop(Pool::new(url, &upstream, site.metrics.upstream("shop")));
+    assert!(!text().contains(&before.to_string()));
+    assert!(text().contains(&after.to_string()));
+}
