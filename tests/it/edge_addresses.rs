@@ -209,6 +209,19 @@ async fn an_address_that_says_it_is_unwell_gets_nothing_until_it_is_well() {
 }
 
 #[tokio::test]
+async fn without_keep_alive_each_request_has_a_connection_of_its_own() {
+    let stub = Stub::start(&[OK]).await;
+    let reach = Reach { keep_alive: false, ..Reach::default() };
+    let site = Site::of(&format!("http://{}", stub.address), reach);
+    for _ in 0..3 {
+        assert_eq!(site.ask(Repeat::Never).await, Ok(200));
+    }
+    let got = stub.got();
+    assert_eq!(got.iter().map(|got| got.connection).collect::<Vec<_>>(), [0, 1, 2]);
+    assert!(got.iter().all(|got| got.header("connection") == Some("close")));
+}
+
+#[tokio::test]
 async fn a_unix_socket_is_an_address_like_any_other() {
     let folder = Folder::new();
     let path = folder.at("app.sock");
