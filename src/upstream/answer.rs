@@ -89,10 +89,15 @@ impl AnswerBody {
             return;
         }
         let Some(counted) = self.counted.take() else { return };
-        if let Way::Own(mut line) = std::mem::replace(&mut self.way, Way::Closed)
-            && line.is_usable(cx)
-        {
-            counted.load.0.give_back(line, counted.place.metrics());
+        match std::mem::replace(&mut self.way, Way::Closed) {
+            Way::Own(mut line) => {
+                if line.is_usable(cx) {
+                    counted.load.0.give_back(line, counted.place.metrics());
+                }
+            }
+            // Nobody waits for the rest of the request to go.
+            Way::Task(task) => task.abort(),
+            Way::Shared | Way::Closed | Way::Switched(_) => {}
         }
         drop(counted.ended());
     }
