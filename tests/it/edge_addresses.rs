@@ -249,6 +249,20 @@ async fn a_name_is_looked_up_once_and_not_for_each_connection() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_looked_up_again_keeps_its_connections() {
+    let stub = Stub::start(&[OK]).await;
+    let reach = Reach { resolve_every: Duration::from_millis(1), ..Reach::default() };
+    let site = Site::of(&format!("http://localhost:{}", stub.address.port()), reach);
+    for _ in 0..5 {
+        assert_eq!(site.ask(Repeat::Never).await, Ok(200));
+        sleep(Duration::from_millis(20)).await;
+        site.pool.sweep();
+    }
+    assert!(stub.got().iter().all(|got| got.connection == 0));
+    assert_eq!(site.series("countersign_upstream_dns_failures_total{upstream=\"shop\"}"), 0);
+}
+
+#[tokio::test]
 async fn a_name_that_nobody_knows_is_no_connection_and_does_not_take_the_others_along() {
     let unknown = || Address::Name { host: "nobody.invalid".into(), port: 80 };
     let reach = Reach { addresses: vec![unknown()], ..Reach::default() };
