@@ -433,13 +433,14 @@ fn an_upstream_says_where_it_is_and_how_it_is_spoken_to() {
 fn everything_that_is_wrong_with_an_upstream_is_said() {
     complain(
         &upstream(
-            r#"{ url: "http://app", http: 2, proxy_protocol: v1,
+            r#"{ url: "http://app", http: 2, keep_alive: false, proxy_protocol: v1,
       addresses: [ 10.0.0.1, 10.0.0.1:80, 10.0.0.1:80, "unix:" ],
       health: { path: health, status: 2xx },
       tls: { roots: "-----BEGIN", client_certificate: { chain: file:us.pem } } }"#,
         ),
         &[
-            "3:54 over HTTP/2 clients share a connection, which can tell of one only",
+            "3:50 over HTTP/2 a connection is for many requests",
+            "3:73 over HTTP/2 clients share a connection, which can tell of one only",
             "4:20 expected an address with its port, such as `10.0.0.1:8080`, \
              `app.internal:8080` or `unix:run/app.sock`",
             "4:43 this address stands in line 4 already",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::compile::{bounded, checked, count, duration, text};
 use crate::config::store::{referred, secret};
 use crate::config::{At, Host, SecretRef, TlsVersion, check};
-use crate::text::node::Node;
+use crate::text::node::{Kind, Node};
 use crate::text::problem::Problems;
 
 /// Addresses of one upstream: each is a metrics label, and a place to ask.
@@ -25,6 +25,8 @@ pub struct Reach {
     pub resolve_every: Duration,
     /// The version of HTTP.
     pub http: Http,
+    /// Whether a connection is used for more than one request.
+    pub keep_alive: bool,
     /// Whether it is told whom a connection is for.
     pub proxy_protocol: Option<ProxyProtocol>,
     /// How it is asked whether it is well; `None`: not at all.
@@ -39,6 +41,7 @@ impl Default for Reach {
             addresses: Vec::new(),
             resolve_every: Duration::from_secs(30),
             http: Http::One,
+            keep_alive: true,
             proxy_protocol: None,
             health: None,
             slow_start: Duration::from_secs(10),
@@ -135,7 +138,14 @@ pub(super) fn reach(node: &Node, problems: &mut Problems) -> Reach {
         let what = "over HTTP/2 clients share a connection, which can tell of one only";
         problems.add_with_help(proxy.place, what, "remove `proxy_protocol`, or `http: 2`");
     }
+    let keep_alive = node.get("keep_alive");
+    let kept = !matches!(keep_alive.map(|node| &node.kind), Some(Kind::Bool(false)));
+    if let (Http::Two, false, Some(keep_alive)) = (http, kept, keep_alive) {
+        let what = "over HTTP/2 a connection is for many requests";
+        problems.add_with_help(keep_alive.place, what, "remove `keep_alive`, or `http: 2`");
+    }
     Reach {
+        keep_alive: kept,
         addresses: addresses(node.get("addresses"), problems),
         resolve_every: duration(Some(node), "resolve_every", resolve_every),
         http,

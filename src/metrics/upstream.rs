@@ -222,6 +222,11 @@ impl UpstreamMetrics {
         Held::new(&self.idle)
     }
 
+    /// Its name.
+    pub fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
     /// The counters of one of its addresses.
     pub fn address(&self, address: &str) -> AddressMetrics {
         let labels = |last| [self.upstream.as_str(), address, last];
@@ -233,10 +238,12 @@ impl UpstreamMetrics {
         }
     }
 
-    /// An address is no longer one of its: its series vanish.
-    pub fn forget(&self, address: &str) {
+    /// These are its addresses now: the series of others vanish.
+    pub fn retain(&self, addresses: &HashSet<&str>) {
         for family in [&self.families.requests, &self.families.changes] {
-            prune(family, |of| of["upstream"] != self.upstream || of["address"] != address);
+            prune(family, |of| {
+                of["upstream"] != self.upstream || addresses.contains(of["address"])
+            });
         }
     }
 }

@@ -89,10 +89,15 @@ impl AnswerBody {
             return;
         }
         let Some(counted) = self.counted.take() else { return };
-        if let Way::Own(mut line) = std::mem::replace(&mut self.way, Way::Closed)
-            && line.is_usable(cx)
-        {
-            counted.load.0.give_back(line, counted.place.metrics());
+        match std::mem::replace(&mut self.way, Way::Closed) {
+            Way::Own(mut line) => {
+                if line.is_usable(cx) {
+                    counted.load.0.give_back(line, counted.place.metrics());
+                }
+            }
+            // Nobody waits for the rest of the request to go.
+            Way::Task(task) => task.abort(),
+            Way::Shared | Way::Closed | Way::Switched(_) => {}
         }
         drop(counted.ended());
     }
@@ -101,7 +106,10 @@ impl AnswerBody {
     fn fail(&mut self, error: Error) -> Error {
         let error = self.timer.fault(error);
         self.close();
-        if let Some(Counted { place, load, class, took }) = self.counted.take() {
+        if let Some(Counted { place, load, class, took, well: _ }) = self.counted.take() {
+            if error.class().is_some() {
+                load.0.noted(false);
+            }
             let class = error.class().unwrap_or(class);
             load.0.counted(class);
             place.metrics().answered(class, took);
@@ -123,12 +131,17 @@ pub(super) struct Counted {
     pub(super) class: Class,
     /// Until the head of the answer.
     pub(super) took: Duration,
+    /// Whether the head speaks for its address. Only the end proves it.
+    pub(super) well: bool,
 }
 
 impl Counted {
     /// It came to its end as its head has promised.
     fn ended(self) -> (Place, Load) {
-        let Self { place, load, class, took } = self;
+        let Self { place, load, class, took, well } = self;
+        if well {
+            load.0.noted(true);
+        }
         load.0.counted(class);
         place.metrics().answered(class, took);
         (place, load)

@@ -21,6 +21,7 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 pub(super) struct Endpoint {
     pub(super) spot: Spot,
     pub(super) name: String,
+    upstream: String,
     /// The most recently used last.
     idle: Mutex<VecDeque<Idle>>,
     shared: tokio::sync::Mutex<Option<Shared>>,
@@ -45,6 +46,7 @@ impl Endpoint {
             metrics: metrics.address(&name),
             spot,
             name,
+            upstream: metrics.upstream().to_owned(),
             idle: Mutex::default(),
             shared: tokio::sync::Mutex::default(),
             load: AtomicUsize::new(0),
@@ -88,7 +90,8 @@ impl Endpoint {
     ) -> Result<Connection, Error> {
         let connect = async || {
             let io = way.connect(&self.spot, client.as_ref()).await.map_err(|error| {
-                tracing::debug!(address = self.name, %error, "no connection to an upstream");
+                let Self { upstream, name, .. } = self;
+                tracing::debug!(upstream, address = name, %error, "no connection to an upstream");
                 Error::ConnectFailed
             })?;
             Ok((io, metrics.connection_opened()))
@@ -172,11 +175,17 @@ impl Endpoint {
         match change {
             Some(Change::Up) => {
                 self.metrics.up();
-                tracing::info!(address = self.name, "an upstream's address is well again");
+                let Self { upstream, name, .. } = self;
+                tracing::info!(upstream, address = name, "an upstream's address is well again");
             }
             Some(Change::Down) => {
                 self.metrics.down();
-                tracing::warn!(address = self.name, "an upstream's address is unwell, left alone");
+                let Self { upstream, name, .. } = self;
+                tracing::warn!(
+                    upstream,
+                    address = name,
+                    "an upstream's address is unwell; it is left alone while there are others"
+                );
             }
             None => {}
         }

@@ -209,6 +209,19 @@ async fn an_address_that_says_it_is_unwell_gets_nothing_until_it_is_well() {
 }
 
 #[tokio::test]
+async fn without_keep_alive_each_request_has_a_connection_of_its_own() {
+    let stub = Stub::start(&[OK]).await;
+    let reach = Reach { keep_alive: false, ..Reach::default() };
+    let site = Site::of(&format!("http://{}", stub.address), reach);
+    for _ in 0..3 {
+        assert_eq!(site.ask(Repeat::Never).await, Ok(200));
+    }
+    let got = stub.got();
+    assert_eq!(got.iter().map(|got| got.connection).collect::<Vec<_>>(), [0, 1, 2]);
+    assert!(got.iter().all(|got| got.header("connection") == Some("close")));
+}
+
+#[tokio::test]
 async fn a_unix_socket_is_an_address_like_any_other() {
     let folder = Folder::new();
     let path = folder.at("app.sock");
@@ -232,6 +245,20 @@ async fn a_name_is_looked_up_once_and_not_for_each_connection() {
         assert_eq!(site.ask(Repeat::Never).await, Ok(204));
     }
     assert!((1..=2).contains(&site.series("countersign_upstream_addresses{upstream=\"shop\"}")));
+    assert_eq!(site.series("countersign_upstream_dns_failures_total{upstream=\"shop\"}"), 0);
+}
+
+#[tokio::test]
+async fn a_name_that_is_looked_up_again_keeps_its_connections() {
+    let stub = Stub::start(&[OK]).await;
+    let reach = Reach { resolve_every: Duration::from_millis(1), ..Reach::default() };
+    let site = Site::of(&format!("http://localhost:{}", stub.address.port()), reach);
+    for _ in 0..5 {
+        assert_eq!(site.ask(Repeat::Never).await, Ok(200));
+        sleep(Duration::from_millis(20)).await;
+        site.pool.sweep();
+    }
+    assert!(stub.got().iter().all(|got| got.connection == 0));
     assert_eq!(site.series("countersign_upstream_dns_failures_total{upstream=\"shop\"}"), 0);
 }
 
@@ -269,4 +296,36 @@ async fn as_many_requests_as_are_allowed_and_one_more_is_counted() {
         site.series("countersign_upstream_connections{state=\"open\",upstream=\"shop\"}"),
         0
     );
+}
+
+#[tokio::test]
+async fn answers_that_break_off_take_an_address_out_too() {
+    let cut = Act::SayAndClose("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nOK");
+    let (breaks, well) = (Stub::start(&[cut]).await, Stub::start(&[OK]).await);
+    let site = Site::at(&[breaks.address, well.address]);
+    let mut broken = 0;
+    for _ in 0..20 {
+        broken += u32::from(site.ask(Repeat::Never).await == Err(Error::Broken));
+    }
+    // The head of each answer was good, until the rest was not.
+    assert_eq!(broken, 3);
+    assert_eq!(breaks.got().len() + well.got().len(), 20);
+}
+
+#[tokio::test]
+async fn the_series_of_addresses_vanish_with_them() {
+    let stubs = [Stub::start(&[OK]).await, Stub::start(&[OK]).await];
+    let [before, after] = stubs.each_ref().map(|stub| stub.address);
+    let site = Site::at(&[before]);
+    assert_eq!(site.ask(Repeat::Never).await, Ok(200));
+    let text = || String::from_utf8(site.metrics.text().unwrap()).unwrap();
+    assert!(text().contains(&before.to_string()));
+    // As by a reload.
+    let reach = Reach { addresses: vec![Address::Ip(after)], ..Reach::default() };
+    let url = "http://shop.example";
+    let upstream = live::Upstream { reach, ..upstream(Target::Http(url.to_owned())) };
+    assert!(!site.pool.serves(url, &upstream));
+    drop(Pool::new(url, &upstream, site.metrics.upstream("shop")));
+    assert!(!text().contains(&before.to_string()));
+    assert!(text().contains(&after.to_string()));
 }

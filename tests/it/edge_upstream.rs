@@ -192,6 +192,56 @@ async fn an_answer_that_does_not_wait_for_the_request_is_heard_although_the_line
 }
 
 #[tokio::test]
+async fn an_answer_that_ends_before_the_request_ends_both() {
+    let (ended, mut end) = tokio::sync::mpsc::channel(1);
+    let address = server(move |mut stream| {
+        let ended = ended.clone();
+        async move {
+            until(&mut stream, "\r\n\r\n").await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK").await.unwrap();
+            stream.read_to_end(&mut Vec::new()).await.ok();
+            ended.send(()).await.unwrap();
+        }
+    })
+    .await;
+    let pool = pool(address);
+    let (mut sender, request) = upload();
+    let response = pool.send(request, TERMS).await.unwrap();
+    assert_eq!(text(response).await.unwrap(), "OK");
+    timeout(PATIENCE, end.recv()).await.expect("the connection is closed");
+    eventually("nobody takes more of it", async || sender.send_data("x".into()).await.is_err())
+        .await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_asks_for_the_body_gets_it() {
+    let address = server(|mut stream| async move {
+        let got = until(&mut stream, "\r\n\r\n").await;
+        assert!(!got.contains("expect"), "{got}");
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.unwrap();
+        until(&mut stream, "0\r\n\r\n").await;
+        stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n").await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK").await.unwrap();
+    })
+    .await;
+    let (mut sender, mut request) = upload();
+    request.headers_mut().insert("expect", "100-continue".parse().unwrap());
+    let (heard, mut interim) = tokio::sync::mpsc::unbounded_channel();
+    hyper::ext::on_informational(&mut request, move |answer| {
+        heard.send(answer.status().as_u16()).unwrap();
+    });
+    let pool = pool(address);
+    let sent = tokio::spawn(async move { pool.send(request, TERMS).await });
+    assert_eq!(interim.recv().await, Some(100));
+    sender.send_data("part".into()).await.unwrap();
+    drop(sender);
+    let response = sent.await.unwrap().unwrap();
+    assert_eq!(interim.recv().await, Some(103));
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(text(response).await.unwrap(), "OK");
+}
+
+#[tokio::test]
 async fn whoever_holds_up_the_bytes_is_to_blame_when_the_idle_deadline_is_over() {
     let deadlines = Deadlines { whole: None, head: Some(PATIENCE), idle: Some(SHORT) };
     let terms = Terms { deadlines, ..TERMS };

@@ -202,6 +202,7 @@ async fn an_upload_over_http_2_streams() {
     let pool = pool("http://shop.example", address, two, UpstreamTls::default());
     let (mut sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
     let request = Request::post("/up").body(Outgoing::streaming(body)).unwrap();
+    let second = Arc::clone(&pool);
     let sent = tokio::spawn(async move { pool.send(request, TERMS).await });
     for _ in 0..10 {
         sender.send_data(Bytes::from(vec![b'x'; 50_000])).await.unwrap();
@@ -210,6 +211,13 @@ async fn an_upload_over_http_2_streams() {
     let response = sent.await.unwrap().unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "500000");
+
+    let (mut sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
+    let request = Request::post("/up").body(Outgoing::streaming(body)).unwrap();
+    let sent = tokio::spawn(async move { second.send(request, TERMS).await.map(drop) });
+    sender.send_data(Bytes::from_static(b"part")).await.unwrap();
+    sender.abort(std::io::Error::other("the client went away"));
+    assert_eq!(sent.await.unwrap(), Err(Error::RequestBody));
     drop(nginx);
 }
 

@@ -77,6 +77,12 @@ pub(super) static UPSTREAM: Shape = Shape {
             "The version of HTTP. Default `1.1`.",
         ),
         Key::optional(
+            "keep_alive",
+            Kind::Bool,
+            "Whether a connection is used for more than one request. `false` for servers that close \
+             it without saying so, such as uwsgi's `http-socket`. Default `true`.",
+        ),
+        Key::optional(
             "proxy_protocol",
             Kind::Choice(&[("v1", "The line of text."), ("v2", "The binary form.")]),
             "Tells the server, at the beginning of each connection, which client it is for. No two \

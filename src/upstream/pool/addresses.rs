@@ -50,7 +50,7 @@ impl Pool {
             if let Err(error) = known.look_up().await {
                 self.metrics.dns_failed();
                 tracing::warn!(
-                    name = %known.address, %error, kept = known.spots.len(),
+                    upstream = self.metrics.upstream(), name = %known.address, %error, kept = known.spots.len(),
                     "the name of an upstream has no address now"
                 );
             }
@@ -81,9 +81,8 @@ impl Pool {
             same.unwrap_or_else(|| Arc::new(Endpoint::new(spot.clone(), wellness(), &self.metrics)))
         };
         let endpoints: Arc<[_]> = spots.into_iter().map(endpoint).collect();
-        for gone in before.iter().filter(|gone| !endpoints.iter().any(|it| it.spot == gone.spot)) {
-            self.metrics.forget(&gone.name);
-        }
+        // Also those of another pool, from before a reload.
+        self.metrics.retain(&endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect());
         // Nothing is half done when this panics.
         *self.endpoints.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&endpoints);
         self.metrics.addresses(endpoints.len(), unused);

@@ -136,7 +136,8 @@ impl Pool {
         match sent {
             Ok((answered, load)) => {
                 let class = class(answered.response.status());
-                Ok(AnswerBody::open(answered, Counted { place, load, class, took }).await)
+                let well = !is_unwell(&answered.response);
+                Ok(AnswerBody::open(answered, Counted { place, load, class, took, well }).await)
             }
             Err(error) => {
                 if let Some(class) = error.class() {
@@ -202,7 +203,9 @@ impl Pool {
                     fresh = false;
                 }
                 (Ok(answered), _) => {
-                    next.noted(!is_unwell(&answered.response));
+                    if is_unwell(&answered.response) {
+                        next.noted(false);
+                    }
                     return Ok((answered, load));
                 }
                 // It died unnoticed.

@@ -29,6 +29,7 @@ pub(super) struct Way {
     /// Where it is if nothing else is said.
     pub(super) own: Address,
     pub(super) http: Http,
+    keep_alive: bool,
     scheme: Scheme,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     proxy_protocol: Option<ProxyProtocol>,
@@ -63,6 +64,7 @@ impl Way {
                 Ok(Host::Name(_)) | Err(_) => Address::Name { host: name, port },
             },
             http,
+            keep_alive: upstream.reach.keep_alive,
             scheme,
             tls,
             proxy_protocol: upstream.reach.proxy_protocol,
@@ -119,6 +121,9 @@ impl Way {
         }
         if !headers.contains_key(UPGRADE) {
             headers.remove(CONNECTION);
+            if !self.keep_alive {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
         }
         match framing {
             // Some servers want to be told.

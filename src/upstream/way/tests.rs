@@ -15,6 +15,7 @@ fn way(http: Http) -> Way {
         host: HeaderValue::from_static("own.example"),
         own: Address::Name { host: "own.example".into(), port: 80 },
         http,
+        keep_alive: true,
         scheme: Scheme::HTTP,
         tls: None,
         proxy_protocol: None,
