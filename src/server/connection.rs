@@ -2,14 +2,17 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 use super::caller::Caller;
 use super::head::{Bad, Filtered, HeadLimits, Refused, is_mark};
@@ -18,6 +21,10 @@ use super::{Listening, Phase, Service};
 
 /// Room that hyper's parser needs at least.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
+
+/// How long a connection may still bring a request when the drain begins. It may be on its way
+/// already, and a connection that is closed then answers it with a reset.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 impl Listening {
     /// Serves it until its end.
@@ -46,10 +53,15 @@ impl Listening {
             let bad = refused.get().filter(|_| is_mark(request.uri().path()));
             let caller = &caller;
             async move {
-                Ok::<_, std::convert::Infallible>(match bad {
+                let mut response = match bad {
                     Some(&bad) => service.refuse(caller, bad),
                     None => service.answer(caller, request).await,
-                })
+                };
+                if *self.phase.borrow() != Phase::Serving {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                Ok::<_, std::convert::Infallible>(response)
             }
         });
         let mut connection = pin!(
@@ -63,16 +75,23 @@ impl Listening {
                 .serve_connection(io, answer)
         );
         let mut phase = self.phase.clone();
+        let mut last_request = pin!(sleep(Duration::ZERO));
+        let mut waiting = false;
         let result = loop {
             let now = *phase.borrow_and_update();
             match now {
                 Phase::Serving => {}
+                Phase::Draining if !waiting => {
+                    last_request.set(sleep(LAST_REQUEST.min(limits.drain_timeout / 2)));
+                    waiting = true;
+                }
                 Phase::Draining => connection.as_mut().graceful_shutdown(),
                 Phase::Over => return,
             }
             tokio::select! {
                 result = connection.as_mut() => break result,
                 changed = phase.changed() => if changed.is_err() { return },
+                () = last_request.as_mut(), if waiting && !last_request.is_elapsed() => {}
             }
         };
         if result.is_err_and(|error| error.is_parse()) {
