@@ -74,6 +74,7 @@ pub struct Metrics {
     connections: IntGauge,
     connections_refused: IntCounter,
     log_lines_suppressed: IntCounter,
+    upgrades_failed: IntCounter,
 }
 
 impl Metrics {
@@ -139,6 +140,10 @@ impl Metrics {
                 "log_lines_suppressed_total",
                 "Refusals that were counted but not logged one by one.",
             )?,
+            upgrades_failed: IntCounter::new(
+                "upgrades_failed_total",
+                "Processes that were to replace this one and did not come up.",
+            )?,
             process: ProcessCollector::for_self(),
             registry,
         };
@@ -163,6 +168,7 @@ impl Metrics {
             Box::new(metrics.connections.clone()),
             Box::new(metrics.connections_refused.clone()),
             Box::new(metrics.log_lines_suppressed.clone()),
+            Box::new(metrics.upgrades_failed.clone()),
         ] {
             metrics.registry.register(collector)?;
         }
@@ -201,6 +207,11 @@ impl Metrics {
     /// Refusals were not logged one by one.
     pub fn log_lines_suppressed(&self, lines: u64) {
         self.log_lines_suppressed.inc_by(lines);
+    }
+
+    /// A process that was to replace this one has not come up.
+    pub fn upgrade_failed(&self) {
+        self.upgrades_failed.inc();
     }
 
     /// A configuration took effect.

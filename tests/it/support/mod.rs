@@ -25,6 +25,7 @@ pub(crate) mod counts;
 pub(crate) mod framing;
 pub(crate) mod gateways;
 pub(crate) mod ledger;
+pub(crate) mod life;
 pub(crate) mod lines;
 pub(crate) mod load;
 pub(crate) mod nginx;
@@ -34,6 +35,7 @@ pub(crate) mod shop;
 pub(crate) mod site;
 pub(crate) mod wire;
 pub(crate) mod written;
+pub(crate) mod wrk;
 
 /// Whoever waits longer than this has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
