@@ -19,8 +19,13 @@ use crate::store::seal::Seal;
 use crate::store::sqlite::{self, Sqlite};
 use crate::store::{StoreError, Totals, folder};
 
+use super::upgrade::Predecessor;
+
 /// How long an upstream is left alone after the store has failed.
 const STORE_PAUSE_SECONDS: i64 = 1;
+
+/// How long a predecessor that has left the store may take to close its files.
+const CLOSE_TIME: Duration = Duration::from_secs(30);
 
 /// How often the outbox is looked at, woken or not.
 const LOOK: Duration = Duration::from_secs(1);
@@ -71,6 +76,27 @@ pub fn open(
     let counted = metrics.outbox().map_err(io::Error::other)?;
     let outbox = Outbox::new(Arc::new(store), counted, clocks);
     Ok(Keeping { outbox: Some(Arc::new(outbox)), captures: Some(Arc::new(captures)) })
+}
+
+/// The same when the predecessor has left it.
+pub(super) async fn open_after(
+    predecessor: Option<&mut Predecessor>,
+    open: impl Fn() -> io::Result<Keeping>,
+) -> io::Result<Keeping> {
+    let Some(predecessor) = predecessor else { return open() };
+    predecessor.leaves().await;
+    // Its last threads may be about to close a file.
+    let begun = Instant::now();
+    loop {
+        match open() {
+            Err(error)
+                if error.kind() == io::ErrorKind::ResourceBusy && begun.elapsed() < CLOSE_TIME =>
+            {
+                sleep(Duration::from_millis(10)).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// The wall clock as it was at start, and the time since then: steps of the wall clock do not touch

@@ -4,21 +4,24 @@
 pub mod descriptors;
 mod keeping;
 mod log;
+mod notify;
 mod reload;
+mod signals;
+mod sockets;
+mod upgrade;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 pub use keeping::open as open_store;
 pub use reload::{Reloaded, Source};
+pub use signals::Ended;
 
 use crate::admin::Admin;
 use crate::admin::api::Api;
@@ -29,6 +32,8 @@ use crate::live::{Live, Store};
 use crate::metrics::Metrics;
 use crate::server::{Ingress, Keeping, Listening, Manner, Phase, Tls};
 use crate::store::captures::Captures;
+use sockets::Sockets;
+use upgrade::Predecessor;
 
 /// What is needed to start.
 pub struct Setup {
@@ -62,8 +67,12 @@ pub struct Running {
     phase: watch::Sender<Phase>,
     /// That of the admin listener, which answers while the others drain.
     admin_phase: watch::Sender<Phase>,
-    reloads: mpsc::Sender<()>,
+    reloads: reload::Asker,
     drain_timeout: Duration,
+    sockets: Sockets,
+    /// They accept; each ends when its listener is closed.
+    listeners: JoinSet<()>,
+    admin_listener: JoinSet<()>,
     /// Sends what waits; ends by itself once the phase is over.
     deliveries: JoinSet<()>,
     tasks: JoinSet<()>,
@@ -82,22 +91,34 @@ pub fn wall_clock() -> UnixSeconds {
 
 /// Binds every listener, then serves. Fails before it has accepted anything, or not at all.
 pub async fn start(setup: Setup) -> io::Result<Running> {
+    start_on(setup, Sockets::default(), None).await
+}
+
+/// The same with sockets that were passed; a store is opened when the predecessor has left it.
+async fn start_on(
+    setup: Setup,
+    mut sockets: Sockets,
+    predecessor: Option<&mut Predecessor>,
+) -> io::Result<Running> {
     let Setup { boot, store, live, source, clock } = setup;
     let Boot { listen, admin, limits, store: _, log: _ } = boot;
     let mut listeners = Vec::new();
     for Listener { address, tls, proxy_protocol } in listen {
         let tls = tls.map(|certificates| Tls::new(Arc::clone(&live), certificates));
-        listeners.push((bind(address).await?, Manner { tls, proxy_protocol }));
+        listeners.push((sockets.listen(address).await?, Manner { tls, proxy_protocol }));
     }
     let admin_listener = match admin {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(sockets.listen(address).await?),
         None => None,
     };
+    sockets.close_unclaimed();
     let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
     metrics.reloaded(live.load().generation, clock());
     reload::name_what_is_out(&live.load(), clock());
     let keeping = match &store {
-        Some(settings) => open_store(settings, &metrics, clock)?,
+        Some(settings) => {
+            keeping::open_after(predecessor, || open_store(settings, &metrics, clock)).await?
+        }
         None => Keeping::default(),
     };
     let api = match keeping.clone() {
@@ -123,30 +144,31 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
         tasks.spawn(keeping::look_after(keeping, settings, Arc::clone(&metrics)));
     }
     let callbacks = Listening::new(limits.clone(), Arc::clone(&metrics), phases.clone());
-    let mut addresses = Vec::new();
+    let (mut addresses, mut accepting) = (Vec::new(), JoinSet::new());
     for (listener, manner) in listeners {
         addresses.push(listener.local_addr()?);
-        tasks.spawn(Arc::clone(&callbacks).serve(listener, manner, Arc::clone(&ingress)));
+        accepting.spawn(Arc::clone(&callbacks).serve(listener, manner, Arc::clone(&ingress)));
     }
     let drain_timeout = limits.drain_timeout;
-    let mut admin = None;
+    let (mut admin, mut admin_accepting) = (None, JoinSet::new());
     if let Some(listener) = admin_listener {
         admin = Some(listener.local_addr()?);
         let limits = Limits { connections_max: ADMIN_CONNECTIONS_MAX, ..limits };
         let service = Admin::new(Arc::clone(&live), Arc::clone(&metrics), phases, api);
         let listening = Listening::new(limits, Arc::clone(&metrics), admin_phases);
-        tasks.spawn(listening.serve(listener, Manner::default(), Arc::new(service)));
+        admin_accepting.spawn(listening.serve(listener, Manner::default(), Arc::new(service)));
     }
-    let (reloads, triggers) = mpsc::channel(1);
+    let (trigger, triggers) = mpsc::channel(1);
+    let (reloads, attempts) = reload::asker(trigger.clone());
     tasks.spawn(housekeeping(Arc::clone(&ingress)));
     if let Some(source) = source {
-        let changed = reloads.clone();
         // A full channel holds a trigger already.
         let watching = source.watch(Box::new(move || {
-            changed.try_send(()).ok();
+            trigger.try_send(()).ok();
         }));
         let (live, metrics) = (Arc::clone(&live), Arc::clone(&metrics));
-        let reloading = reload::Reloading { live, metrics, ingress, clock, source, watching };
+        let reloading =
+            reload::Reloading { live, metrics, ingress, clock, source, watching, attempts };
         tasks.spawn(reloading.run(triggers));
     }
     Ok(Running {
@@ -161,6 +183,9 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
         admin_phase,
         reloads,
         drain_timeout,
+        sockets,
+        listeners: accepting,
+        admin_listener: admin_accepting,
         deliveries,
         tasks,
     })
@@ -169,15 +194,16 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
 impl Running {
     /// Asks the source for a new configuration, soon.
     pub fn reload(&self) {
-        // A full channel holds a trigger already; a closed one has no source behind it.
-        self.reloads.try_send(()).ok();
+        drop(self.reloads.ask());
     }
 
     /// Accepts nothing new, finishes what was begun, and cuts off what is not finished in time.
     /// Whether all was finished.
     pub async fn drain(mut self) -> bool {
         self.phase.send_replace(Phase::Draining);
+        self.sockets = Sockets::default();
         let all = async {
+            while self.listeners.join_next().await.is_some() {}
             self.callbacks.drained().await;
             // A panic has been logged.
             while self.deliveries.join_next().await.is_some() {}
@@ -185,53 +211,37 @@ impl Running {
         let drained = timeout(self.drain_timeout, all).await.is_ok();
         self.phase.send_replace(Phase::Over);
         self.admin_phase.send_replace(Phase::Over);
+        self.listeners.shutdown().await;
+        self.admin_listener.shutdown().await;
         self.tasks.shutdown().await;
         drained
+    }
+
+    /// Leaves what is not accepted yet, also by the admin listener, to another process.
+    async fn leave(mut self) -> Self {
+        self.listeners.shutdown().await;
+        self.admin_listener.shutdown().await;
+        self.admin_phase.send_replace(Phase::Draining);
+        self
     }
 }
 
 /// Runs the daemon until a signal ends it: SIGTERM and SIGINT drain (a second one does not wait),
-/// SIGHUP reloads.
-pub fn run(setup: Setup) -> io::Result<()> {
+/// SIGHUP reloads, SIGUSR2 has a new process take over. To be called before there are threads.
+pub fn run(setup: Setup) -> io::Result<Ended> {
     log::begin(&setup.boot.log);
+    let (sockets, line) = Sockets::of_process()?;
     let one_thread = std::env::var_os("TOKIO_WORKER_THREADS").is_some_and(|threads| threads == "1");
     let mut runtime = if one_thread {
         tokio::runtime::Builder::new_current_thread()
     } else {
         tokio::runtime::Builder::new_multi_thread()
     };
-    runtime.enable_all().build()?.block_on(until_signal(setup))
-}
-
-async fn until_signal(setup: Setup) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     descriptors::check(setup.boot.limits.connections_max);
-    let running = start(setup).await?;
-    for address in &running.addresses {
-        tracing::info!(%address, "callbacks are served");
-    }
-    if let Some(address) = running.admin {
-        tracing::info!(%address, "metrics and health are served");
-    }
-    loop {
-        tokio::select! {
-            _ = hang_up.recv() => running.reload(),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        }
-    }
-    tracing::info!("draining");
-    let drained = tokio::select! {
-        drained = running.drain() => drained,
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
-    };
-    if !drained {
-        tracing::warn!("requests that were not finished in time are cut off");
-    }
-    Ok(())
+    runtime.enable_all().build()?.block_on(async {
+        let predecessor = line.map(Predecessor::new).transpose()?;
+        signals::until_signal(setup, sockets, predecessor).await
+    })
 }
 
 async fn housekeeping(ingress: Arc<Ingress>) {
@@ -241,10 +251,4 @@ async fn housekeeping(ingress: Arc<Ingress>) {
         ticks.tick().await;
         ingress.housekeeping();
     }
-}
-
-async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-    })
 }

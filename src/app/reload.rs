@@ -2,9 +2,10 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -80,6 +81,39 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// How many changes are waited for, lest one that never ends keeps a good configuration out.
 const SETTLES_MAX: usize = 10;
 
+/// Asks for reloads, and hears what has been tried.
+pub(super) struct Asker {
+    trigger: mpsc::Sender<()>,
+    asked: Arc<AtomicU64>,
+    tried: watch::Receiver<u64>,
+}
+
+/// The other end of an [`Asker`].
+pub(super) struct Attempts {
+    asked: Arc<AtomicU64>,
+    tried: watch::Sender<u64>,
+}
+
+/// Both ends.
+pub(super) fn asker(trigger: mpsc::Sender<()>) -> (Asker, Attempts) {
+    let (asked, (sender, tried)) = (Arc::<AtomicU64>::default(), watch::channel(0));
+    let attempts = Attempts { asked: Arc::clone(&asked), tried: sender };
+    (Asker { trigger, asked, tried }, attempts)
+}
+
+impl Asker {
+    /// Asks. Resolves when an attempt that began later has ended, or nobody is there to make one.
+    pub(super) fn ask(&self) -> impl Future<Output = ()> + Send + use<> {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        // A full channel holds a trigger already; a closed one has no source behind it.
+        self.trigger.try_send(()).ok();
+        let mut tried = self.tried.clone();
+        async move {
+            tried.wait_for(|tried| *tried >= number).await.ok();
+        }
+    }
+}
+
 /// All that a reload needs.
 pub(super) struct Reloading {
     pub(super) live: Arc<Live>,
@@ -89,18 +123,20 @@ pub(super) struct Reloading {
     pub(super) source: Box<dyn Source>,
     /// Kept as long as this runs.
     pub(super) watching: Option<Box<dyn Any + Send>>,
+    pub(super) attempts: Attempts,
 }
 
 impl Reloading {
     /// One attempt for each trigger, or burst of them.
     pub(super) async fn run(self, mut triggers: mpsc::Receiver<()>) {
-        let Self { live, metrics, ingress, clock, mut source, watching } = self;
+        let Self { live, metrics, ingress, clock, mut source, watching, attempts } = self;
         while triggers.recv().await.is_some() {
             for _ in 0..SETTLES_MAX {
                 if timeout(SETTLE, triggers.recv()).await.is_err() {
                     break;
                 }
             }
+            let number = attempts.asked.load(Ordering::SeqCst);
             let attempt = spawn_blocking(move || {
                 let loaded = source.load();
                 (source, loaded)
@@ -138,6 +174,7 @@ impl Reloading {
                     }
                 }
             }
+            attempts.tried.send_replace(number);
         }
         drop(watching);
     }

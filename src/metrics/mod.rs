@@ -88,6 +88,7 @@ pub struct Metrics {
     key_matches: GaugeVec,
     connections: ConnectionMetrics,
     log_lines_suppressed: IntCounter,
+    upgrades_failed: IntCounter,
 }
 
 impl Metrics {
@@ -144,6 +145,10 @@ impl Metrics {
                 "log_lines_suppressed_total",
                 "Refusals that were counted but not logged one by one.",
             )?,
+            upgrades_failed: IntCounter::new(
+                "upgrades_failed_total",
+                "Processes that were to replace this one and did not come up.",
+            )?,
             process: ProcessCollector::for_self(),
             registry,
         };
@@ -164,6 +169,7 @@ impl Metrics {
             Box::new(metrics.strengths.clone()),
             Box::new(metrics.key_matches.clone()),
             Box::new(metrics.log_lines_suppressed.clone()),
+            Box::new(metrics.upgrades_failed.clone()),
         ] {
             metrics.registry.register(collector)?;
         }
@@ -197,6 +203,11 @@ impl Metrics {
     /// Refusals were not logged one by one.
     pub fn log_lines_suppressed(&self, lines: u64) {
         self.log_lines_suppressed.inc_by(lines);
+    }
+
+    /// A process that was to replace this one has not come up.
+    pub fn upgrade_failed(&self) {
+        self.upgrades_failed.inc();
     }
 
     /// A configuration took effect.

@@ -6,6 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue, UPGRADE};
@@ -15,7 +16,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::caller::Caller;
 use super::head::{Bad, Filtered, HeadLimits, is_mark};
@@ -28,6 +29,10 @@ use crate::metrics::{Crowd, Ending};
 
 /// Room that hyper's parser needs at least.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
+
+/// How long a connection may still bring a request when the drain begins. It may be on its way
+/// already, and a connection that is closed then answers it with a reset.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 impl Listening {
     /// Serves it until its end.
@@ -119,7 +124,9 @@ impl Listening {
                 let nth = served.fetch_add(1, Relaxed) + 1;
                 let is_over = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 // Behind what asked for another protocol, and did not get it, nothing is read.
-                let is_last = nth >= limits.requests_per_connection_max || is_upgrade;
+                let is_last = nth >= limits.requests_per_connection_max
+                    || is_upgrade
+                    || *self.phase.borrow() != Phase::Serving;
                 if is_last && !is_over {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
@@ -140,16 +147,23 @@ impl Listening {
                 .with_upgrades()
         );
         let mut phase = self.phase.clone();
+        let mut last_request = pin!(sleep(Duration::ZERO));
+        let mut waiting = false;
         let result = loop {
             let now = *phase.borrow_and_update();
             match now {
                 Phase::Serving => {}
+                Phase::Draining if !waiting => {
+                    last_request.set(sleep(LAST_REQUEST.min(limits.drain_timeout / 2)));
+                    waiting = true;
+                }
                 Phase::Draining => connection.as_mut().graceful_shutdown(),
                 Phase::Over => return,
             }
             tokio::select! {
                 result = connection.as_mut() => break result,
                 changed = phase.changed() => if changed.is_err() { return },
+                () = last_request.as_mut(), if waiting && !last_request.is_elapsed() => {}
             }
         };
         let served = served.load(Relaxed);

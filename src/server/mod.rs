@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 pub use body::{Body, BodyError};
@@ -97,6 +97,9 @@ pub struct Listening {
 /// How long to wait when the system has no descriptor for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections that wait to be accepted, at most: what Linux keeps for one listener (`somaxconn`).
+const QUEUE_MAX: usize = 4096;
+
 impl Listening {
     /// Listeners that together hold at most `limits.connections_max` connections.
     pub fn new(limits: Limits, metrics: Arc<Metrics>, phase: watch::Receiver<Phase>) -> Arc<Self> {
@@ -106,8 +109,9 @@ impl Listening {
         Arc::new(Self { limits, places, addresses: Arc::default(), requests, metrics, phase })
     }
 
-    /// Accepts on `listener` until the phase is no longer [`Phase::Serving`]. The connections
-    /// live on; see [`Listening::drained`].
+    /// Accepts on `listener` until the phase is no longer [`Phase::Serving`], and then what waits to
+    /// be accepted: its peer takes it for connected, and would be told by a reset that it is not.
+    /// The connections live on; see [`Listening::drained`].
     pub async fn serve(
         self: Arc<Self>,
         listener: TcpListener,
@@ -119,32 +123,52 @@ impl Listening {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+                _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
             };
-            let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
+            match accepted {
+                Ok((stream, peer)) => {
+                    self.open(stream, Caller::new(peer, local), &manner, &service);
+                }
                 Err(error) => {
                     tracing::error!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
                 }
-            };
-            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                self.metrics.connections().refused(Crowd::Total);
-                continue;
-            };
-            let caller = Caller::new(peer, local);
-            let (listening, service) = (Arc::clone(&self), Arc::clone(&service));
-            let manner = Arc::clone(&manner);
-            tokio::spawn(async move {
-                let _open = listening.metrics.connections().opened();
-                listening.connection(stream, caller, &manner, service).await;
-                drop(place);
-            });
+            }
+        }
+        // Asked directly: the runtime may not have heard of what came last.
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..QUEUE_MAX {
+            let Ok((stream, peer)) = listener.accept() else { return };
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.open(stream, Caller::new(peer, local), &manner, &service);
+            }
         }
     }
 
-    /// Resolves when no connection is open any more.
+    /// One connection, if there is a place for it.
+    fn open(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        caller: Caller,
+        manner: &Arc<Manner>,
+        service: &Arc<impl Service>,
+    ) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return self.metrics.connections().refused(Crowd::Total);
+        };
+        let (listening, service) = (Arc::clone(self), Arc::clone(service));
+        let manner = Arc::clone(manner);
+        tokio::spawn(async move {
+            let _open = listening.metrics.connections().opened();
+            listening.connection(stream, caller, &manner, service).await;
+            drop(place);
+        });
+    }
+
+    /// Resolves when no connection is open any more. To be asked when [`Listening::serve`] has
+    /// returned: who waits here takes the places of those who come.
     pub async fn drained(&self) {
         let all = self.limits.connections_max.min(Semaphore::MAX_PERMITS);
         // The semaphore is never closed; and `u32` holds more than a machine has descriptors.

@@ -26,7 +26,7 @@ async fn a_request_in_flight_is_finished_and_a_new_connection_is_not_accepted() 
     .await;
     let draining = tokio::spawn(running.drain());
     eventually("the listener is closed", async || TcpStream::connect(address).await.is_err()).await;
-    assert!(told(&mut idle).await.is_none(), "an idle connection is closed at once");
+    assert!(told(&mut idle).await.is_none(), "an idle connection is closed soon");
     let ready = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let ready = tell(admin, ready).await.unwrap();
     assert_eq!((ready.status, ready.body.as_str()), (503, "draining\n"));

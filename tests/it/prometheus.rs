@@ -109,6 +109,7 @@ async fn every_metric_that_was_promised_is_there_with_its_labels() {
         ("countersign_config_generation", "gauge", ""),
         ("countersign_route_ready", "gauge", "route"),
         ("countersign_key_last_match_timestamp_seconds", "gauge", "key,route"),
+        ("countersign_upgrades_failed_total", "counter", ""),
         ("countersign_build_info", "gauge", "version"),
     ] {
         assert!(text.contains(&format!("# TYPE {name} {kind}\n")), "{name}\n{text}");

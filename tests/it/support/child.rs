@@ -85,7 +85,8 @@ impl Daemon {
         Self::start_by(folder, command).await
     }
 
-    async fn start_by(folder: &Folder, mut command: Command) -> Self {
+    /// By a command that lacks the arguments of `countersign` only.
+    pub(crate) async fn start_by(folder: &Folder, mut command: Command) -> Self {
         let mut process = Guarded::start(
             command
                 .args(["run", "--config"])

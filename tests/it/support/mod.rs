@@ -27,6 +27,7 @@ pub(crate) mod framing;
 pub(crate) mod gateways;
 pub(crate) mod http2;
 pub(crate) mod ledger;
+pub(crate) mod life;
 pub(crate) mod lines;
 pub(crate) mod load;
 pub(crate) mod nginx;
@@ -38,6 +39,7 @@ pub(crate) mod site;
 pub(crate) mod tls;
 pub(crate) mod wire;
 pub(crate) mod written;
+pub(crate) mod wrk;
 
 /// Whoever waits longer than this has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
