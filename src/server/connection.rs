@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -26,6 +27,10 @@ use super::switch::{Switch, Tunnel};
 use super::tls::{Protocol, Tls};
 use super::{Listening, Manner, Phase, Service};
 use crate::metrics::{Crowd, Ending};
+
+/// What the system keeps of an answer that it has not sent. Else it keeps megabytes for each peer that
+/// hardly reads, and we fetch them from the upstream for it.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// Room that hyper's parser needs at least.
 const BUFFER_BYTES_MIN: usize = 8 * 1024;
@@ -45,6 +50,7 @@ impl Listening {
     ) {
         // Answers are one small write each; a failure to say so costs time only.
         drop(stream.set_nodelay(true));
+        drop(SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX));
         let limits = &self.limits;
         let connections = self.metrics.connections();
         if manner.proxy_protocol {
