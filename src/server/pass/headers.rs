@@ -130,17 +130,27 @@ const NOT_OF_TRAILERS: [&str; 19] = [
     "x-rewrite-",
 ];
 
+/// Whether a trailer of that name may pass.
+fn is_of_trailers(name: &HeaderName) -> bool {
+    let begins = |with: &&str| name.as_str().starts_with(*with);
+    *name != HOST && !OF_A_CONNECTION.contains(name) && !NOT_OF_TRAILERS.iter().any(begins)
+}
+
+/// Leaves the trailers that may pass: over HTTP/2 they need not be announced.
+pub(super) fn vet_trailers(trailers: &mut HeaderMap) {
+    let unfit: Vec<_> = trailers.keys().filter(|name| !is_of_trailers(name)).cloned().collect();
+    for name in unfit {
+        trailers.remove(name);
+    }
+}
+
 /// The trailers that are announced and may pass; those that frame, route or vouch may not.
 fn kept_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut kept: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(TRAILER) {
         let names = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         let names = names.filter_map(|name| HeaderName::from_bytes(name).ok());
-        let is_fit = |name: &HeaderName| {
-            let begins = |with: &&str| name.as_str().starts_with(*with);
-            *name != HOST && !OF_A_CONNECTION.contains(name) && !NOT_OF_TRAILERS.iter().any(begins)
-        };
-        kept.extend(names.filter(is_fit));
+        kept.extend(names.filter(is_of_trailers));
     }
     let kept: Vec<&str> = kept.iter().map(HeaderName::as_str).collect();
     (!kept.is_empty()).then(|| HeaderValue::from_str(&kept.join(", ")).ok()).flatten()
@@ -293,6 +303,22 @@ mod tests {
                 "x-real-ip: 198.51.100.9",
             ]
         );
+    }
+
+    #[test]
+    fn a_trailer_that_vouches_for_something_is_dropped() {
+        let mut trailers = map(&[
+            ("grpc-status", "0"),
+            ("x-checksum", "1"),
+            ("x-real-ip", "127.0.0.1"),
+            ("forwarded", "for=127.0.0.1"),
+            ("authorization", "Basic x"),
+            ("webhook-signature", "v1,x"),
+            ("content-length", "3"),
+            ("host", "evil.example"),
+        ]);
+        vet_trailers(&mut trailers);
+        assert_eq!(lines(&trailers), ["grpc-status: 0", "x-checksum: 1"]);
     }
 
     #[test]

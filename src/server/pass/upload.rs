@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::headers;
 use crate::metrics::ProxyMetrics;
 use crate::server::refusal::Refusal;
 
@@ -100,7 +101,10 @@ impl Body for Upload {
         let this = &mut *self;
         loop {
             match Pin::new(&mut this.body).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
+                Poll::Ready(Some(Ok(mut frame))) => {
+                    if let Some(trailers) = frame.trailers_mut() {
+                        headers::vet_trailers(trailers);
+                    }
                     let length = frame.data_ref().map_or(0, Bytes::len);
                     this.came(length);
                     let Some(left) = this.left.checked_sub(length as u64) else {
