@@ -46,7 +46,7 @@ upstreams:
   site: {{ url: "http://127.0.0.1:{listener.getsockname()[1]}" }}
   out: {{ print: events }}
 routes:
-  - {{ path: /pay, gateway: liqpay, upstream: out, forward: {{ as: canonical, to: / }},
+  - {{ path: /pay, gateway: liqpay, upstream: out, forward: {{ as: canonical, to: /events }},
       params: {{ public_key: i1, private_key: "file:key" }} }}
 proxy: [{{ upstream: site }}]
 """)
