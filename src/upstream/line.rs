@@ -55,6 +55,8 @@ impl Line {
     ) -> Result<Self, hyper::Error> {
         let (sender, driver) = http1::Builder::new()
             .max_header_size(HEAD_BYTES_MAX)
+            // Nor is more read ahead of a body whose peer does not take it.
+            .max_buf_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(io))
             .await?;
         let driver = Driver::Running(Box::new(driver));

@@ -1,6 +1,7 @@
 //! How a connection to an upstream is made, and how its requests are framed.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::Uri;
@@ -11,8 +12,9 @@ use hyper::http::uri::Scheme;
 use hyper::{Method, Request, Version};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::io::{Io, Stream};
@@ -21,6 +23,17 @@ use super::resolve::Spot;
 use super::{Ends, Error, proxy};
 use crate::config::{Address, Host, Http, ProxyProtocol, TlsVersion};
 use crate::live::{self, UpstreamTls};
+
+/// Bytes of a segment where the network is this machine: as on an Ethernet.
+///
+/// Over the loopback a segment has 64 KiB, and Linux gives whoever sends a buffer of twenty at once:
+/// some hundred answers that nobody takes are gigabytes of the kernel's, and then all connections of
+/// the machine wait for its timers. A buffer grows where what is in it is taken.
+const LOOPBACK_SEGMENT_BYTES: u32 = 1460;
+
+/// What the kernel keeps of an answer over the loopback before it is taken, for the same reason. Over
+/// a way without delay a larger window brings nothing.
+const LOOPBACK_WINDOW_BYTES: usize = 128 << 10;
 
 /// One upstream's manner of speaking.
 pub(super) struct Way {
@@ -80,7 +93,7 @@ impl Way {
     pub(super) async fn connect(&self, to: &Spot, client: Option<&Ends>) -> io::Result<Io> {
         match to {
             Spot::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
+                let stream = socket(address)?.connect(*address).await?;
                 stream.set_nodelay(true)?;
                 self.dress(stream, client).await
             }
@@ -153,6 +166,16 @@ impl Way {
         }
         Ok(())
     }
+}
+
+fn socket(address: &SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if address.ip().is_loopback() {
+        // A system that knows no such thing has no such buffers.
+        drop(SockRef::from(&socket).set_tcp_mss(LOOPBACK_SEGMENT_BYTES));
+        drop(SockRef::from(&socket).set_recv_buffer_size(LOOPBACK_WINDOW_BYTES));
+    }
+    Ok(socket)
 }
 
 /// No way around the verification of certificates.

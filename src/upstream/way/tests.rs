@@ -112,3 +112,19 @@ fn over_http_2_the_host_is_part_of_the_address_and_nothing_is_of_the_connection(
     request.headers_mut().insert("host", HeaderValue::from_static("a/b@c"));
     assert_eq!(way(Http::Two).frame(&mut request), Err(Error::NotConfigured));
 }
+
+#[tokio::test]
+async fn an_upstream_on_this_machine_is_not_given_the_room_of_a_distant_one() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        // Some machines have no IPv6.
+        let Ok(listener) = std::net::TcpListener::bind(address) else { continue };
+        let stream = socket(&listener.local_addr().unwrap()).unwrap();
+        let stream = stream.connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        // Linux doubles what is asked for.
+        let room = SockRef::from(&stream).recv_buffer_size().unwrap();
+        assert_eq!(room, 2 * LOOPBACK_WINDOW_BYTES);
+        let segment = SockRef::from(&accepted).tcp_mss().unwrap();
+        assert!(segment <= LOOPBACK_SEGMENT_BYTES, "{segment}");
+    }
+}
