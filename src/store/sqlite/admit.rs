@@ -242,7 +242,7 @@ impl Ledger {
                 self.revive(&mut row, now)?;
                 return Ok(Admission::Queued(row.marks));
             }
-            State::Dead | State::Dropped | State::Held | State::Waiting => self.sync_earlier(),
+            State::Dead | State::Dropped | State::Held | State::Waiting => self.must_sync = true,
         }
         Ok(Admission::Duplicate(by))
     }

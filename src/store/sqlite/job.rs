@@ -7,21 +7,9 @@ use super::ledger::Ledger;
 use crate::engine::inbound::UnixSeconds;
 use crate::store::StoreError;
 
-/// What a job may need of the transaction it is part of.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
-    /// Takes deposits; most likely it must be synced.
-    Deposit,
-    /// Takes deposits; most likely it need not be synced.
-    Pass,
-    /// Changes what is there, and is synced.
-    Durable,
-    /// Changes what is there, and need not be synced.
-    Soft,
-}
-
 pub(super) trait Job: Send {
-    fn kind(&self) -> Kind;
+    /// Whether it takes deposits, which a full disk refuses unseen.
+    fn is_intake(&self) -> bool;
 
     /// What time it is for whoever asks.
     fn now(&self) -> Option<UnixSeconds>;
@@ -29,13 +17,13 @@ pub(super) trait Job: Send {
     /// Does it. What it did is undone if this or a later job of the transaction fails.
     fn run(&mut self, ledger: &mut Ledger) -> Result<(), Fault>;
 
-    /// Says what came of it, once the transaction is over.
+    /// Says what came of it, once the transaction is over, and synced if it must be.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 /// Work, and where its answer goes.
 pub(super) struct Asked<T, W> {
-    pub(super) kind: Kind,
+    pub(super) is_intake: bool,
     pub(super) now: Option<UnixSeconds>,
     pub(super) work: W,
     pub(super) done: Option<Result<T, StoreError>>,
@@ -47,8 +35,8 @@ where
     T: Send,
     W: FnMut(&mut Ledger) -> Result<Result<T, StoreError>, Fault> + Send,
 {
-    fn kind(&self) -> Kind {
-        self.kind
+    fn is_intake(&self) -> bool {
+        self.is_intake
     }
 
     fn now(&self) -> Option<UnixSeconds> {

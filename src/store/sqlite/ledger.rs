@@ -33,12 +33,8 @@ pub(super) struct Ledger {
     pub(super) newest: i64,
     /// Of the latest lease.
     token: i64,
-    /// This transaction must be synced before it is answered.
+    /// This transaction and all before it must be synced before the job is answered.
     pub(super) must_sync: bool,
-    /// And something must be written for it.
-    pub(super) must_touch: bool,
-    /// Transactions have been committed since the last that was synced.
-    pub(super) unsynced: bool,
 }
 
 /// What a ledger leaves to the next.
@@ -72,9 +68,7 @@ impl Ledger {
             names: Undoable::default(),
             newest: before.map_or(newest, |before| before.newest.max(newest)),
             token: before.map_or(0, |before| before.token),
-            must_sync: true,
-            must_touch: false,
-            unsynced: true,
+            must_sync: false,
             conn,
         };
         ledger.load_names()?;
@@ -302,12 +296,6 @@ impl Ledger {
     pub(super) fn forget_message(&self, seq: i64) -> Result<(), Fault> {
         self.conn.prepare_cached("DELETE FROM message WHERE seq = ?1")?.execute([seq])?;
         Ok(())
-    }
-
-    /// Of what is answered now, all must be synced that was committed before.
-    pub(super) fn sync_earlier(&mut self) {
-        self.must_sync |= self.unsynced;
-        self.must_touch |= self.unsynced;
     }
 
     /// Writes something, so that there is something to sync.

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `schema` the tables; `row` an entry; `queue` who may be sent; `ledger`
 //! both of them together, with `admit` and `settle` for what can be asked of it; `writer` the
-//! thread that does it in transactions and looks after faults; `salvage` what becomes of a file that
+//! thread that does it in transactions and looks after faults, `log` the one that syncs them; `salvage` what becomes of a file that
 //! is damaged.
 //!
 //! One daemon has the file; a lock beside it says so. What is leased is therefore known to this
@@ -17,6 +17,7 @@ mod fresh;
 mod job;
 mod known;
 mod ledger;
+mod log;
 mod look;
 mod many;
 mod message;
@@ -51,7 +52,7 @@ use crate::store::{
 };
 use admit::Ready;
 use fault::Fault;
-use job::{Asked, Job, Kind};
+use job::{Asked, Job};
 use ledger::Ledger;
 use reader::Reader;
 use settle::Given;
@@ -112,12 +113,20 @@ impl Sqlite {
     /// Has the writer do this.
     async fn ask<T: Send + 'static>(
         &self,
-        kind: Kind,
+        now: Option<UnixSeconds>,
+        work: impl FnMut(&mut Ledger) -> Result<Result<T, StoreError>, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.tell(false, now, work).await
+    }
+
+    async fn tell<T: Send + 'static>(
+        &self,
+        is_intake: bool,
         now: Option<UnixSeconds>,
         work: impl FnMut(&mut Ledger) -> Result<Result<T, StoreError>, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Asked { kind, now, work, done: None, reply });
+        let job = Box::new(Asked { is_intake, now, work, done: None, reply });
         let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
         jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
@@ -172,9 +181,8 @@ impl Store for Sqlite {
             let ready = deposits.into_iter().map(|deposit| Ready::new(&self.seal, deposit));
             // Held here until the answer is there, so that the writer need not free it.
             let ready: Arc<[Ready]> = ready.collect();
-            let kind = if intake == Intake::Queue { Kind::Deposit } else { Kind::Pass };
             let lent = Arc::clone(&ready);
-            self.ask(kind, Some(now), move |ledger| ledger.admit(&lent, intake, now)).await
+            self.tell(true, Some(now), move |ledger| ledger.admit(&lent, intake, now)).await
         })
     }
 
@@ -190,7 +198,7 @@ impl Store for Sqlite {
             let claim = move |ledger: &mut Ledger| {
                 Ok(Ok(ledger.claim(&upstream, max, now, lease_until)?))
             };
-            let (given, next_due) = self.ask(Kind::Soft, Some(now), claim).await?;
+            let (given, next_due) = self.ask(Some(now), claim).await?;
             let mut parcels = Vec::with_capacity(given.len());
             for given in given {
                 parcels.extend(self.parcel(given, now).await?);
@@ -200,9 +208,9 @@ impl Store for Sqlite {
     }
 
     fn settle(&self, ticket: Ticket, settlement: Settlement, now: UnixSeconds) -> Answer<'_, bool> {
-        Box::pin(self.ask(Kind::Soft, Some(now), move |ledger| {
-            Ok(Ok(ledger.settle(ticket, &settlement, now)?))
-        }))
+        Box::pin(
+            self.ask(Some(now), move |ledger| Ok(Ok(ledger.settle(ticket, &settlement, now)?))),
+        )
     }
 
     fn entries(&self, filter: &Filter, page: Page, max: usize) -> Answer<'_, Vec<Entry>> {
@@ -221,16 +229,12 @@ impl Store for Sqlite {
     }
 
     fn order(&self, seqs: Vec<i64>, order: Order, now: UnixSeconds) -> Answer<'_, u64> {
-        Box::pin(
-            self.ask(Kind::Durable, Some(now), move |ledger| {
-                Ok(Ok(ledger.order(&seqs, &order, now)?))
-            }),
-        )
+        Box::pin(self.ask(Some(now), move |ledger| Ok(Ok(ledger.order(&seqs, &order, now)?))))
     }
 
     fn totals(&self) -> Answer<'_, Totals> {
         Box::pin(async move {
-            let mut totals = self.ask(Kind::Soft, None, |ledger| Ok(Ok(totals(ledger)))).await?;
+            let mut totals = self.ask(None, |ledger| Ok(Ok(totals(ledger)))).await?;
             let files = ["", "-wal"].map(|end| files::len(&files::beside(&self.path, end)));
             totals.bytes = files.into_iter().sum();
             Ok(totals)
@@ -243,13 +247,13 @@ impl Store for Sqlite {
             if seqs.is_empty() {
                 return Ok(0);
             }
-            self.ask(Kind::Soft, None, move |ledger| Ok(Ok(ledger.prune(&seqs, before)?))).await
+            self.ask(None, move |ledger| Ok(Ok(ledger.prune(&seqs, before)?))).await
         })
     }
 
     fn record(&self, act: Act) -> Answer<'_, ()> {
         let now = act.at;
-        Box::pin(self.ask(Kind::Durable, Some(now), move |ledger| Ok(Ok(ledger.record(&act)?))))
+        Box::pin(self.ask(Some(now), move |ledger| Ok(Ok(ledger.record(&act)?))))
     }
 
     fn acts(&self, max: usize) -> Answer<'_, Vec<Act>> {

@@ -1,5 +1,6 @@
-//! The one thread that writes. It takes what has come, does it in one transaction, and answers once
-//! that is on disk: the more wait, the fewer syncs for each.
+//! The one thread that writes. It takes what has come and does it in one transaction. What must be on
+//! disk before it is answered goes to the thread that syncs ([`super::log`]): the more wait for that,
+//! the fewer syncs for each.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::checkpoint::Checkpoint;
 use super::fault::Fault;
 use super::files;
-use super::job::{Job, Kind};
+use super::job::Job;
 use super::ledger::{Before, Ledger};
+use super::log::{Commit, Log, Syncer};
 use super::shared::Shared;
 use super::{salvage, schema};
 use crate::engine::inbound::UnixSeconds;
@@ -34,16 +36,21 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: StoreMetrics,
     /// `None` after a fault.
-    ledger: Option<Ledger>,
+    open: Option<Open>,
     before: Option<Before>,
     /// What is wrong, while it is.
     trouble: Option<StoreError>,
     looked: Instant,
     /// The latest that anybody said.
     now: UnixSeconds,
-    /// Whether the connection syncs with every commit.
-    syncs: bool,
     checkpoint: Checkpoint,
+    syncer: Syncer,
+}
+
+/// The file, open.
+struct Open {
+    ledger: Ledger,
+    log: Arc<Log>,
 }
 
 impl Writer {
@@ -56,25 +63,26 @@ impl Writer {
         metrics: StoreMetrics,
     ) -> Result<Self, StoreError> {
         let checkpoint = Checkpoint::new(&path, &shared);
+        let syncer = Syncer::start(Arc::clone(&shared), metrics.clone())?;
         let mut writer = Self {
             path,
             bytes_max,
             waiting_max,
             shared,
             metrics,
-            ledger: None,
+            open: None,
             before: None,
             trouble: None,
             looked: Instant::now(),
             now,
-            syncs: true,
             checkpoint,
+            syncer,
         };
         if let Err(fault) = writer.reopen() {
             let is_damaged = fault.error == StoreError::Corrupt;
             let error = fault.error;
             writer.failed(&fault);
-            if !is_damaged || writer.ledger.is_none() {
+            if !is_damaged || writer.open.is_none() {
                 return Err(error);
             }
         }
@@ -98,6 +106,8 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        // All are answered before the file is closed.
+        drop(self.syncer);
         self.shared.set_health(Some(StoreError::Closed));
     }
 
@@ -106,62 +116,78 @@ impl Writer {
             self.now = now;
         }
         let full = self.trouble == Some(StoreError::Full);
-        let (refused, mut taken): (Vec<_>, Vec<_>) = batch
-            .into_iter()
-            .partition(|job| full && matches!(job.kind(), Kind::Deposit | Kind::Pass));
-        let committed = match &mut self.ledger {
+        let (refused, mut taken): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|job| full && job.is_intake());
+        let begun = Instant::now();
+        let done = match &mut self.open {
             None => Err(self.trouble.unwrap_or(StoreError::Closed)),
-            Some(ledger) => {
-                let begun = Instant::now();
-                let done = transact(ledger, &mut self.syncs, &mut taken);
-                if let Ok(synced) = done {
-                    self.metrics.committed(taken.len(), synced, begun.elapsed());
-                }
-                done.map(drop).map_err(|fault| {
-                    self.failed(&fault);
-                    fault.error
-                })
-            }
+            Some(open) => open.transact(&mut taken).map_err(|fault| {
+                self.failed(&fault);
+                fault.error
+            }),
         };
         self.tell();
-        for job in refused {
-            self.metrics.failed(StoreError::Full.as_str());
-            job.answer(Err(StoreError::Full));
-        }
-        for job in taken {
-            if let Err(error) = committed {
-                self.metrics.failed(error.as_str());
+        self.refuse(refused, StoreError::Full);
+        match done {
+            Ok(Done { must_sync, log }) => {
+                let mut must_sync = must_sync.into_iter();
+                let (jobs, soft): (Vec<_>, Vec<_>) =
+                    taken.into_iter().partition(|_| must_sync.next() == Some(true));
+                if !soft.is_empty() {
+                    self.metrics.committed(soft.len(), false, begun.elapsed());
+                    for job in soft {
+                        job.answer(Ok(()));
+                    }
+                }
+                if !jobs.is_empty() {
+                    self.syncer.sync(Commit { jobs, begun, log });
+                }
             }
-            job.answer(committed);
+            Err(error) => self.refuse(taken, error),
         }
-        if let Some(ledger) = &self.ledger
+        if let Some(Open { ledger, .. }) = &self.open
             && let Err(fault) = self.checkpoint.step(&ledger.conn)
         {
             self.failed(&fault);
         }
     }
 
+    fn refuse(&self, jobs: Vec<Box<dyn Job>>, error: StoreError) {
+        for job in jobs {
+            self.metrics.failed(error.as_str());
+            job.answer(Err(error));
+        }
+    }
+
     /// Says how it is; before anybody is answered, so that nobody finds it otherwise.
     fn tell(&self) {
-        let full = self.ledger.as_ref().is_some_and(Ledger::is_full).then_some(StoreError::Full);
+        let Some(Open { ledger, log }) = &self.open else {
+            return self.shared.set_health(self.trouble);
+        };
+        let full = ledger.is_full().then_some(StoreError::Full);
         self.shared.set_health(self.trouble.or(full));
+        // In this order: the other thread says first that it failed, and then how it is.
+        if let Err(fault) = log.sound() {
+            self.shared.set_health(Some(fault.error));
+        }
     }
 
     /// Once in a while: is all well, or well again?
     fn look(&mut self) {
         self.looked = Instant::now();
-        let found = match &mut self.ledger {
+        let found = match &mut self.open {
             None => self.reopen(),
-            Some(ledger) if self.trouble == Some(StoreError::Full) => {
+            Some(Open { ledger, log }) if self.trouble == Some(StoreError::Full) => {
                 // Where nobody knows, the next deposit will tell.
                 match free_bytes(files::folder(&self.path)) {
                     Some(free) if free < FREE_BYTES_MIN => return,
-                    _ => probe(ledger, &mut self.syncs),
+                    _ => ledger.touch().and_then(|()| log.sync()),
                 }
             }
-            Some(ledger) => {
+            Some(Open { ledger, log }) => {
                 let reported = self.shared.take_fault().map_or(Ok(()), Err);
                 reported
+                    .and_then(|()| log.sound())
                     .and_then(|()| ledger.room.measure(&ledger.conn))
                     .and_then(|()| self.shared.is_in_place(&self.path))
             }
@@ -185,14 +211,14 @@ impl Writer {
         }
         self.trouble = Some(fault.error);
         self.shared.set_health(self.trouble);
-        if fault.error == StoreError::Full && self.ledger.is_some() {
+        if fault.error == StoreError::Full
+            && let Some(Open { ledger, .. }) = &self.open
+        {
             // What the log takes beyond what it needs is room.
-            if let Some(ledger) = &self.ledger {
-                drop(truncate_log(ledger));
-            }
+            drop(truncate_log(ledger));
             return;
         }
-        if let Some(ledger) = self.ledger.take() {
+        if let Some(Open { ledger, .. }) = self.open.take() {
             self.before = Some(ledger.close());
         }
         if fault.error == StoreError::Corrupt {
@@ -230,75 +256,59 @@ impl Writer {
     fn reopen(&mut self) -> Result<(), Fault> {
         salvage::finish(&self.path)?;
         let conn = schema::writer(&self.path, self.bytes_max)?;
-        self.syncs = true;
         conn.execute_batch("BEGIN IMMEDIATE")?;
         let mut ledger = Ledger::load(conn, self.before.as_ref(), self.waiting_max, self.now)?;
         ledger.touch()?;
         ledger.conn.execute_batch("COMMIT")?;
         ledger.keep();
         truncate_log(&ledger)?;
-        ledger.must_sync = false;
-        ledger.unsynced = false;
+        let log = Log::open(&self.path)?;
         self.shared.opened(&self.path)?;
         self.before = None;
-        self.ledger = Some(ledger);
+        self.open = Some(Open { ledger, log });
         Ok(())
     }
 }
 
-/// Runs the jobs in one transaction; whether it was synced.
-fn transact(
-    ledger: &mut Ledger,
-    syncs: &mut bool,
-    jobs: &mut [Box<dyn Job>],
-) -> Result<bool, Fault> {
-    let sync = jobs.iter().any(|job| matches!(job.kind(), Kind::Deposit | Kind::Durable));
-    set_sync(ledger, syncs, sync)?;
-    if let Err(fault) = attempt(ledger, jobs) {
-        ledger.undo();
-        // It may be over already; and the connection is closed after most faults.
-        drop(ledger.conn.execute_batch("ROLLBACK"));
-        return Err(fault);
-    }
-    ledger.keep();
-    ledger.unsynced = !sync;
-    if !sync && ledger.must_sync {
-        // Found only when it was done: a second transaction syncs the first as well.
-        probe(ledger, syncs)?;
-        ledger.unsynced = false;
-        return Ok(true);
-    }
-    Ok(sync)
+/// What a transaction has left to do.
+struct Done {
+    /// Of each job, whether the log must be synced before it is answered.
+    must_sync: Vec<bool>,
+    log: Arc<Log>,
 }
 
-fn attempt(ledger: &mut Ledger, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
-    (ledger.must_sync, ledger.must_touch) = (false, false);
-    ledger.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    for job in jobs {
-        job.run(ledger)?;
+impl Open {
+    /// Runs the jobs in one transaction.
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Done, Fault> {
+        let Self { ledger, log } = self;
+        log.sound()?;
+        match attempt(ledger, jobs) {
+            Ok(must_sync) => {
+                ledger.keep();
+                Ok(Done { must_sync, log: Arc::clone(log) })
+            }
+            Err(fault) => {
+                ledger.undo();
+                // It may be over already; and the connection is closed after most faults.
+                drop(ledger.conn.execute_batch("ROLLBACK"));
+                Err(fault)
+            }
+        }
     }
-    if ledger.must_touch {
-        ledger.touch()?;
+}
+
+fn attempt(ledger: &mut Ledger, jobs: &mut [Box<dyn Job>]) -> Result<Vec<bool>, Fault> {
+    ledger.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut must_sync = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        ledger.must_sync = false;
+        job.run(ledger)?;
+        must_sync.push(ledger.must_sync);
     }
     ledger.fresh.write(&ledger.conn)?;
     ledger.known.put(&ledger.conn, ledger.newest)?;
     ledger.conn.prepare_cached("COMMIT")?.execute([])?;
-    Ok(())
-}
-
-/// Writes something and syncs it.
-fn probe(ledger: &Ledger, syncs: &mut bool) -> Result<(), Fault> {
-    set_sync(ledger, syncs, true)?;
-    ledger.touch()
-}
-
-fn set_sync(ledger: &Ledger, syncs: &mut bool, sync: bool) -> Result<(), Fault> {
-    if *syncs != sync {
-        let word = if sync { "FULL" } else { "NORMAL" };
-        ledger.conn.pragma_update(None, "synchronous", word)?;
-        *syncs = sync;
-    }
-    Ok(())
+    Ok(must_sync)
 }
 
 /// Writes the log into the file, syncs that, and empties the log.
