@@ -119,6 +119,10 @@ fn is_readable(text: &str) -> bool {
     if text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return !has(u8::is_ascii_alphabetic);
     }
+    // Of base64: numbers aside, nobody writes it so.
+    if has(|byte| *byte == b'+') && has(u8::is_ascii_alphabetic) {
+        return false;
+    }
     let words = || text.split(|c: char| !c.is_ascii_alphanumeric());
     let is_long = words().any(|word| {
         word.len() >= UNBROKEN_MAX
@@ -132,7 +136,22 @@ fn is_readable(text: &str) -> bool {
     };
     // Of random base64 two letters of three are followed by another kind, of words one of six.
     let changes: usize = words().map(|word| changes(word, class)).sum();
-    !is_long && changes * 10 < text.len() * 3
+    let has_all =
+        has(u8::is_ascii_digit) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    // Words written together begin with one letter of another kind and go on.
+    let small = || text.split(|c: char| !c.is_ascii_lowercase()).filter(|run| !run.is_empty());
+    let large = text.bytes().filter(u8::is_ascii_uppercase).count();
+    let is_mixed = large > 2 && 2 * small().map(str::len).sum::<usize>() < 5 * small().count();
+    let is_mixed = is_mixed || words().any(is_shuffled);
+    !is_long && !is_mixed && changes * 10 < text.len() * if has_all { 2 } else { 3 }
+}
+
+/// Whether capitals stand together again and again in the midst of small letters.
+fn is_shuffled(word: &str) -> bool {
+    let large = word.split(|c: char| !c.is_ascii_uppercase()).filter(|run| run.len() > 1);
+    word.len() >= SECRET_MIN / 2
+        && word.bytes().any(|b| b.is_ascii_lowercase())
+        && large.count() > 1
 }
 
 /// How often the class of the characters changes.
