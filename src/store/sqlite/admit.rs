@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
+use super::facts::{self, Birth};
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::message;
 use super::queue::Lanes;
-use super::row::{Facts, Id, Row};
+use super::row::{Id, Row};
+use super::turn::Turn;
 use crate::engine::event::{Event, Status};
 use crate::engine::inbound::UnixSeconds;
 use crate::store::keys::{self, Keys};
@@ -25,12 +25,13 @@ const STANDING_MAX: usize = 256;
 pub(super) struct Ready {
     id: Id,
     event: Arc<Event>,
-    route: Arc<str>,
+    /// What it says, as it is kept.
+    facts: Vec<u8>,
     upstream: Arc<str>,
     received_at: UnixSeconds,
     keys: Keys,
     hold_regressive: bool,
-    message: Bytes,
+    message: Vec<u8>,
     /// Where a canonical event goes, should it have to be written anew.
     to: Option<String>,
     seal: Arc<Seal>,
@@ -38,31 +39,25 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn new(seal: &Arc<Seal>, deposit: Deposit) -> Self {
+        let id = Id::new(&deposit.id);
+        let facts = facts::pack(&id, &deposit);
         let Deposit {
-            id,
-            event,
-            events: _,
-            route,
-            upstream,
-            received_at,
-            keys,
-            hold_regressive,
-            message,
+            id: text, event, upstream, received_at, keys, hold_regressive, message, ..
         } = deposit;
         let to = (message.form == Form::Canonical).then(|| message.to.clone());
-        let message = message::keep(seal, &id, &message).into();
-        let (id, seal) = (Id::new(&id), Arc::clone(seal));
-        Self { id, event, route, upstream, received_at, keys, hold_regressive, message, to, seal }
+        let message = message::keep(seal, &text, &message);
+        let seal = Arc::clone(seal);
+        Self { id, event, facts, upstream, received_at, keys, hold_regressive, message, to, seal }
     }
 
     /// The message of an event that tells of a state left behind, if it says so itself.
-    fn regressive(&self) -> Option<Bytes> {
+    fn regressive(&self) -> Option<Vec<u8>> {
         let message = Message {
             to: self.to.clone()?,
             form: Form::Canonical,
             body: self.event.to_regressive_json(self.received_at).into(),
         };
-        Some(message::keep(&self.seal, &self.id.to_string(), &message).into())
+        Some(message::keep(&self.seal, &self.id.to_string(), &message))
     }
 
     fn lanes(&self) -> Lanes {
@@ -143,7 +138,7 @@ impl Ledger {
         let statuses: Vec<Status> = payment
             .iter()
             .filter(|row| row.keys.payment() == keys.payment() && !row.marks.equivocation)
-            .filter(|row| row.state != State::Dropped)
+            .filter(|row| row.turn.state != State::Dropped)
             .map(|row| row.status)
             .collect();
         let regressive = keys::is_regressive(&statuses, event.status, event.credit);
@@ -172,41 +167,29 @@ impl Ledger {
             Intake::Send { or_queue, .. } => (State::Sending, or_queue),
         };
         let event = &deposit.event;
-        let facts = Facts {
-            event: Arc::clone(event),
-            gateway: self.number_of(&event.gateway)?,
-            route: self.number_of(&deposit.route)?,
-        };
         self.newest += 1;
-        let mut row = Row {
+        // Whoever is behind nobody is first, and who is sent before it would be one of those.
+        let due = (state == State::Waiting && !behind).then_some(now);
+        let birth = Birth { state, marks, or_queue, at: now, due };
+        let row = Row {
             seq: self.newest,
             id: deposit.id.clone(),
             keys: deposit.keys,
-            state,
             marks,
             or_queue,
             credit: event.credit,
             status: event.status,
-            upstream: self.number_of(&deposit.upstream)?,
+            upstream: self.names.number(&deposit.upstream),
             amount: event.amount.clone(),
             received_at: deposit.received_at,
-            changed_at: now,
-            due: None,
-            attempts: 0,
-            why: match marks {
-                _ if !held => None,
-                Marks { equivocation: true, .. } => Some("equivocation".to_owned()),
-                Marks { equivocation: false, .. } => Some("regressive".to_owned()),
-            },
+            turn: Turn::first(&birth),
         };
         self.counts.enter(&row);
         if row.is_active() {
             self.queue.enter(row.seq, lanes);
         }
-        // Whoever is behind nobody is first, and who is sent before it would be one of those.
-        if state == State::Waiting && !behind {
-            self.queue.schedule(row.upstream, now, row.seq);
-            row.due = Some(now);
+        if let Some(due) = due {
+            self.queue.schedule(row.upstream, due, row.seq);
         }
         self.known.add(row.id.key(), row.seq);
         if let Some(payment) = row.keys.payment() {
@@ -222,7 +205,11 @@ impl Ledger {
             }
         };
         let regressive = if marks.regressive { deposit.regressive() } else { None };
-        self.fresh.add(row, facts, regressive.unwrap_or_else(|| deposit.message.clone()));
+        if self.fresh.is_full() {
+            self.write_fresh()?;
+        }
+        let message = regressive.as_ref().unwrap_or(&deposit.message);
+        self.fresh.add(row.seq, &deposit.facts, &birth, message);
         Ok(admission)
     }
 
@@ -233,7 +220,7 @@ impl Ledger {
         now: UnixSeconds,
         first: i64,
     ) -> Result<Admission, Fault> {
-        match row.state {
+        match row.turn.state {
             State::Sending if row.seq <= first => return Ok(Admission::InFlight),
             // Delivered; or deposited together, and it shares the other's fate.
             State::Delivered | State::Sending => {}

@@ -6,8 +6,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 
@@ -18,20 +19,27 @@ use crate::store::StoreError;
 
 const PAGE_BYTES: u64 = schema::PAGE_BYTES as u64;
 
-/// Pages in the log that have not been taken, for the thread to begin.
-const BEGIN: u64 = (16 << 20) / PAGE_BYTES;
-/// Pages in the log, for the writer to take the last of them, if they are no more than…
+/// Pages in the log that have not been taken, for the thread to begin. It syncs the file when it has
+/// taken them, and a sync of the log waits behind that: rather often and little.
+const BEGIN: u64 = (3 << 20) / PAGE_BYTES;
+/// Pages that it leaves, if it can: while it takes some, others come.
+const LEFT: u64 = (1 << 19) / PAGE_BYTES;
+/// How often it begins anew until it leaves no more.
+const PASSES_MAX: u32 = 8;
+/// Pages in the log, for the writer to take the last of them…
 const END: u64 = (96 << 20) / PAGE_BYTES;
-/// … these.
-const LEFT_MAX: u64 = (8 << 20) / PAGE_BYTES;
-/// Pages in the log that nobody wants to see: the writer takes all of it, and all wait.
+/// … as soon as the thread has left no more than this; or at once, with whatever is left, and all
+/// wait.
 const FAR: u64 = (512 << 20) / PAGE_BYTES;
 
 /// Commits between looks at the log.
 const EVERY: u32 = 8;
 
 pub(super) struct Checkpoint {
-    begin: SyncSender<()>,
+    begin: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// The thread has left little.
+    is_near: Arc<AtomicBool>,
     commits: u32,
 }
 
@@ -40,35 +48,47 @@ impl Checkpoint {
     pub(super) fn new(path: &Path, shared: &Arc<Shared>) -> Self {
         let (begin, begun) = sync_channel(1);
         let (path, shared) = (path.to_owned(), Arc::clone(shared));
-        let work = move || take_over(&path, &shared, &begun);
+        let is_near = Arc::new(AtomicBool::new(false));
+        let near = Arc::clone(&is_near);
+        let work = move || take_over(&path, &shared, &begun, &near);
         let thread = thread::Builder::new().name("outbox-log".to_owned());
         // Without it the writer takes the log itself, in time.
-        if let Err(error) = thread.spawn(work) {
+        let thread = thread.spawn(work).inspect_err(|error| {
             tracing::warn!(%error, "the outbox has no thread for its log");
-        }
-        Self { begin, commits: 0 }
+        });
+        Self { begin: Some(begin), thread: thread.ok(), is_near, commits: 0 }
     }
 
     /// After a commit.
     pub(super) fn step(&mut self, conn: &Connection) -> Result<(), Fault> {
+        let is_near = self.is_near.swap(false, Ordering::Relaxed);
         self.commits += 1;
-        if !self.commits.is_multiple_of(EVERY) {
+        if !is_near && !self.commits.is_multiple_of(EVERY) {
             return Ok(());
         }
         let (log, taken) = checkpoint(conn, "NOOP")?;
-        let left = log - taken;
-        if left > BEGIN {
-            // It may be at it already.
-            self.begin.try_send(()).unwrap_or(());
-        }
-        if log > FAR || (log > END && left <= LEFT_MAX) {
+        if log > FAR || (log > END && is_near) {
             checkpoint(conn, "PASSIVE")?;
+        } else if log - taken > BEGIN {
+            // It may be at it already.
+            self.begin.as_ref().map_or(Ok(()), |begin| begin.try_send(())).unwrap_or(());
         }
         Ok(())
     }
 }
 
-fn take_over(path: &Path, shared: &Shared, begun: &Receiver<()>) {
+/// The thread has closed its file then: who is last to close takes over all of the log.
+impl Drop for Checkpoint {
+    fn drop(&mut self) {
+        self.begin = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic has been printed where it happened.
+            drop(thread.join());
+        }
+    }
+}
+
+fn take_over(path: &Path, shared: &Shared, begun: &Receiver<()>, is_near: &AtomicBool) {
     let mut open: Option<(u64, Connection)> = None;
     while begun.recv().is_ok() {
         let generation = shared.generation();
@@ -78,7 +98,14 @@ fn take_over(path: &Path, shared: &Shared, begun: &Receiver<()>) {
         };
         let taken = opened.and_then(|(of, conn)| {
             conn.pragma_update(None, "query_only", false)?;
-            checkpoint(&conn, "PASSIVE")?;
+            for _ in 0..PASSES_MAX {
+                checkpoint(&conn, "PASSIVE")?;
+                let (log, taken) = checkpoint(&conn, "NOOP")?;
+                if log - taken <= LEFT {
+                    is_near.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
             open = Some((of, conn));
             Ok(())
         });

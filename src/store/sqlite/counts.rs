@@ -19,11 +19,11 @@ pub(super) struct Counts {
 impl Counts {
     /// An entry is there, or stands there now.
     pub(super) fn enter(&mut self, row: &Row) {
-        if let State::Delivered | State::Dropped = row.state {
+        if let State::Delivered | State::Dropped = row.turn.state {
             return;
         }
         self.count(row, |count| count + 1);
-        if row.state == State::Waiting {
+        if row.turn.state == State::Waiting {
             self.waiting.insert((row.upstream, row.seq), row.received_at);
         }
         self.add(row, Sum::add);
@@ -31,26 +31,26 @@ impl Counts {
 
     /// It stands there no longer.
     pub(super) fn leave(&mut self, row: &Row) {
-        if let State::Delivered | State::Dropped = row.state {
+        if let State::Delivered | State::Dropped = row.turn.state {
             return;
         }
         self.count(row, |count| count.saturating_sub(1));
-        if row.state == State::Waiting {
+        if row.turn.state == State::Waiting {
             self.waiting.remove(&(row.upstream, row.seq));
         }
         self.add(row, Sum::remove);
     }
 
     fn count(&mut self, row: &Row, change: impl Fn(u64) -> u64) {
-        let key = (row.upstream, row.state);
+        let key = (row.upstream, row.turn.state);
         let count = change(self.entries.get(&key).copied().unwrap_or_default());
         self.entries.insert(key, count);
     }
 
     fn add(&mut self, row: &Row, change: fn(&mut Sum, &str)) {
-        let held = matches!(row.state, State::Waiting | State::Held | State::Dead);
+        let held = matches!(row.turn.state, State::Waiting | State::Held | State::Dead);
         let Some(amount) = row.amount.as_ref().filter(|_| held && row.credit) else { return };
-        let key = (row.state, Arc::from(amount.currency.as_str()));
+        let key = (row.turn.state, Arc::from(amount.currency.as_str()));
         let mut sum = self.money.get(&key).copied().unwrap_or_default();
         change(&mut sum, &amount.value);
         if sum.is_empty() {

@@ -1,54 +1,63 @@
-//! New entries of a transaction and their messages, written some to a statement: it costs as much
-//! again as a row.
+//! New entries of a transaction and their messages, until their sheet is full or somebody must see
+//! them.
 
-use bytes::Bytes;
 use rusqlite::Connection;
 
+use super::facts::{self, Birth};
 use super::fault::Fault;
-use super::row::{COLUMNS, Facts, Row};
+use super::pack;
+use super::sheet::{Sheet, Table, bit};
 
-/// Rows of one statement, at most.
-const TOGETHER: usize = 8;
+/// Bytes of the messages of a sheet, at which it is full: what is read to send one of them.
+const BYTES_MAX: usize = 64 << 10;
 
 /// What is not written yet.
 #[derive(Default)]
-pub(super) struct Fresh(Vec<(Row, Facts, Bytes)>);
+pub(super) struct Fresh {
+    /// `None`: nothing.
+    sheet: Option<Draft>,
+}
+
+struct Draft {
+    entries: Sheet,
+    messages: Vec<u8>,
+}
 
 impl Fresh {
-    pub(super) fn add(&mut self, row: Row, facts: Facts, message: Bytes) {
-        self.0.push((row, facts, message));
+    /// Whether the next entry may have no place.
+    pub(super) fn is_full(&self) -> bool {
+        let is_full =
+            |sheet: &Draft| sheet.entries.there == u32::MAX || sheet.messages.len() >= BYTES_MAX;
+        self.sheet.as_ref().is_some_and(is_full)
+    }
+
+    /// Numbers come one after another.
+    pub(super) fn add(&mut self, seq: i64, facts: &[u8], birth: &Birth, message: &[u8]) {
+        let sheet = self.sheet.get_or_insert_with(|| Draft {
+            entries: Sheet { first: seq, there: 0, parts: Vec::with_capacity(BYTES_MAX / 4) },
+            messages: Vec::with_capacity(2 * BYTES_MAX),
+        });
+        sheet.entries.there |=
+            bit(sheet.entries.first, seq).expect("it is written when it is full");
+        facts::put(&mut sheet.entries.parts, seq, facts, birth);
+        pack::put(&mut sheet.messages, message);
     }
 
     /// Whether an entry is among these: their numbers are the highest.
     pub(super) fn may_hold(&self, seq: i64) -> bool {
-        self.0.first().is_some_and(|(first, ..)| first.seq <= seq)
+        self.sheet.as_ref().is_some_and(|sheet| sheet.entries.first <= seq)
     }
 
-    /// Writes all of it.
-    pub(super) fn write(&mut self, conn: &Connection) -> Result<(), Fault> {
-        for some in self.0.chunks(TOGETHER) {
-            let mut insert = conn.prepare_cached(&statement("entry", COLUMNS, some.len()))?;
-            for ((row, facts, _), at) in some.iter().zip(0..) {
-                row.bind(facts, &mut insert, at * COLUMNS)?;
-            }
-            insert.raw_execute()?;
-            let mut insert = conn.prepare_cached(&statement("message", 2, some.len()))?;
-            for ((row, _, message), at) in some.iter().zip(0..) {
-                insert.raw_bind_parameter(2 * at + 1, row.seq)?;
-                insert.raw_bind_parameter(2 * at + 2, &**message)?;
-            }
-            insert.raw_execute()?;
-        }
-        self.forget();
-        Ok(())
+    /// Writes all of it; which sheet that was, and whose parts are there.
+    pub(super) fn write(&mut self, conn: &Connection) -> Result<Option<(i64, u32)>, Fault> {
+        let Some(Draft { entries, messages }) = self.sheet.take() else { return Ok(None) };
+        entries.write(conn, Table::Entries)?;
+        let messages = Sheet { parts: messages, ..entries };
+        messages.write(conn, Table::Messages)?;
+        Ok(Some((messages.first, messages.there)))
     }
 
     pub(super) fn forget(&mut self) {
-        self.0.clear();
+        self.sheet = None;
     }
-}
-
-fn statement(table: &str, columns: usize, rows: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    format!("INSERT INTO {table} VALUES {}", vec![row; rows].join(", "))
 }

@@ -8,17 +8,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
 
+use super::facts;
 use super::fault::Fault;
-use super::many::Many;
+use super::keys;
+use super::many::{Many, TABLES};
+use super::sheet::{ENTRIES_MAX, Sheet, damaged};
 use super::sieve::Sieve;
 
 /// Keys in memory before they are put into the table: some megabytes.
 const GATHERED: usize = 1 << 17;
-
-/// Keys that one statement puts: it costs more than the few keys.
-const TOGETHER: usize = 16;
 
 #[derive(Default)]
 pub(super) struct Known {
@@ -35,8 +35,10 @@ pub(super) struct Known {
 }
 
 struct Round {
-    /// Key and entry, the last first. What is not gathered any more has been forgotten.
-    left: Vec<(i64, i64)>,
+    /// The next of [`TABLES`].
+    table: usize,
+    /// Keys that may be put now.
+    quota: usize,
     /// The newest entry when it began. Once it is done, whatever is not newer is in the table.
     newest: i64,
 }
@@ -48,13 +50,7 @@ impl Known {
         if self.sieve.as_ref().is_some_and(|sieve| !sieve.may_hold(key)) {
             return Ok(found);
         }
-        let mut statement =
-            conn.prepare_cached("SELECT seq FROM known WHERE key = ?1 ORDER BY seq DESC")?;
-        let mut rows = statement.query([key])?;
-        while found.len() < max {
-            let Some(row) = rows.next()? else { break };
-            found.push(row.get(0)?);
-        }
+        found.extend(keys::find(conn, key, max - found.len())?);
         // What is gathered may be older than what is in the table, and in both.
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.dedup();
@@ -69,9 +65,7 @@ impl Known {
     pub(super) fn forget(&mut self, conn: &Connection, key: i64, seq: i64) -> Result<(), Fault> {
         // It may be in both: gathered again after a crash.
         self.gathered.remove(key, seq);
-        conn.prepare_cached("DELETE FROM known WHERE key = ?1 AND seq = ?2")?
-            .execute([key, seq])?;
-        Ok(())
+        keys::remove(conn, (key, seq))
     }
 
     /// Puts into the table about as much as has come. `newest`: the newest entry.
@@ -85,46 +79,46 @@ impl Known {
         };
         let sieve = &*self.sieve.insert(sieve);
         if self.round.is_none() && self.gathered.len() > GATHERED {
-            let mut left: Vec<_> = self.gathered.iter().collect();
-            left.sort_unstable_by(|a, b| b.cmp(a));
-            self.round = Some(Round { left, newest });
+            self.round = Some(Round { table: 0, quota: 0, newest });
         }
         let Some(round) = &mut self.round else { return Ok(()) };
         // A little more, so that it ends.
-        let some = (came + came / 8 + TOGETHER).min(round.left.len());
-        let mut some = round.left.split_off(round.left.len() - some);
-        some.retain(|(key, seq)| self.gathered.contains(*key, *seq));
-        for together in some.rchunks(TOGETHER) {
-            insert(conn, together)?;
+        round.quota += came + came / 8 + 1;
+        while round.table < TABLES {
+            let some = self.gathered.of_table(round.table);
+            let Some(quota) = round.quota.checked_sub(some.len()) else { return Ok(()) };
+            (round.quota, round.table) = (quota, round.table + 1);
+            keys::put(conn, &some)?;
+            self.keys = self.keys.saturating_add(some.len());
+            for (key, seq) in some {
+                sieve.add(key);
+                self.gathered.remove(key, seq);
+            }
         }
-        self.keys = self.keys.saturating_add(some.len());
-        for (key, seq) in some {
-            sieve.add(key);
-            self.gathered.remove(key, seq);
-        }
-        if round.left.is_empty() {
-            conn.prepare_cached("UPDATE progress SET known = ?1")?.execute([round.newest])?;
-            self.round = None;
-        }
+        conn.prepare_cached("UPDATE progress SET known = ?1")?.execute([round.newest])?;
+        self.round = None;
         Ok(())
     }
 
     /// Gathers what is not in the table yet.
     pub(super) fn load(conn: &Connection) -> Result<Self, Fault> {
         let put: i64 = conn.query_row("SELECT known FROM progress", [], |row| row.get(0))?;
-        let select = "SELECT coalesce(min(seq), 0) FROM entry";
+        let select = "SELECT coalesce(min(first), 0) FROM sheet";
         let oldest: i64 = conn.query_row(select, [], |row| row.get(0))?;
         let entries = usize::try_from(put.saturating_sub(oldest)).unwrap_or_default();
         let mut known = Self { keys: entries.saturating_mul(2), ..Self::default() };
-        let mut statement = conn.prepare(
-            "SELECT seq, id, coalesce(transaction_lane, order_lane) FROM entry WHERE seq > ?1",
-        )?;
-        let mut rows = statement.query([put])?;
+        let mut select =
+            conn.prepare("SELECT first, there, parts FROM sheet WHERE first > ?1 ORDER BY first")?;
+        let mut rows = select.query([put.saturating_sub(ENTRIES_MAX)])?;
         while let Some(row) = rows.next()? {
-            let (seq, id): (i64, super::row::Id) = (row.get(0)?, row.get(1)?);
-            known.gathered.insert(id.key(), seq);
-            if let Some(payment) = row.get(2)? {
-                known.gathered.insert(payment, seq);
+            for part in Sheet::from_columns(row)?.parts() {
+                let (seq, part) = part?;
+                let facts = facts::unpack(seq, part).ok_or_else(|| damaged(seq))?;
+                for key in [Some(facts.id.key()), facts.keys.payment()].into_iter().flatten() {
+                    if seq > put {
+                        known.gathered.insert(key, seq);
+                    }
+                }
             }
         }
         known.keep();
@@ -141,13 +135,4 @@ impl Known {
         self.round = None;
         self.came = 0;
     }
-}
-
-/// Puts these into the table, the last first.
-fn insert(conn: &Connection, keys: &[(i64, i64)]) -> Result<(), Fault> {
-    let values = vec!["(?, ?)"; keys.len()].join(", ");
-    let mut insert =
-        conn.prepare_cached(&format!("INSERT OR IGNORE INTO known VALUES {values}"))?;
-    insert.execute(params_from_iter(keys.iter().rev().flat_map(|(key, seq)| [key, seq])))?;
-    Ok(())
 }

@@ -1,19 +1,20 @@
 //! The database and what is kept in memory beside it. Everything here happens within a transaction
 //! of the writer, which keeps or undoes both.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use rusqlite::Connection;
 
 use super::counts::Counts;
+use super::facts;
 use super::fault::Fault;
 use super::fresh::Fresh;
+use super::kept::Kept;
 use super::known::Known;
+use super::names::Names;
 use super::queue::{Lanes, Lease, Queue};
 use super::room::Room;
 use super::row::Row;
-use super::undo::Undoable;
+use super::sheet::{Sheet, Table, bit, damaged};
+use super::turn::Turn;
 use crate::engine::inbound::UnixSeconds;
 use crate::store::{State, Ticket};
 
@@ -27,8 +28,9 @@ pub(super) struct Ledger {
     pub(super) known: Known,
     /// Entries of this transaction that are not in the table yet.
     pub(super) fresh: Fresh,
+    pub(super) kept: Kept,
     pub(super) room: Room,
-    names: Undoable<Arc<str>, i64>,
+    pub(super) names: Names,
     /// Number of the newest entry.
     pub(super) newest: i64,
     /// Of the latest lease.
@@ -53,25 +55,22 @@ impl Ledger {
         waiting_max: u64,
         now: UnixSeconds,
     ) -> Result<Self, Fault> {
-        let newest = conn.query_row(
-            "SELECT max(newest, coalesce((SELECT max(seq) FROM entry), 0)) FROM progress",
-            [],
-            |row| row.get(0),
-        );
-        let newest = newest?;
+        let given = conn.query_row("SELECT newest FROM progress", [], |row| row.get(0))?;
+        let last = Sheet::last(&conn)?.and_then(|sheet| sheet.seqs().last());
+        let newest = last.unwrap_or_default().max(given);
         let mut ledger = Self {
             queue: Queue::default(),
             counts: Counts::default(),
             known: Known::load(&conn)?,
             fresh: Fresh::default(),
+            kept: Kept::default(),
             room: Room::new(&conn, waiting_max)?,
-            names: Undoable::default(),
+            names: Names::default(),
             newest: before.map_or(newest, |before| before.newest.max(newest)),
             token: before.map_or(0, |before| before.token),
             must_sync: false,
             conn,
         };
-        ledger.load_names()?;
         if let Some(before) = before {
             ledger.resume(before)?;
         }
@@ -82,101 +81,111 @@ impl Ledger {
     /// Leases that are not over go on.
     fn resume(&mut self, before: &Before) -> Result<(), Fault> {
         for (seq, lease) in &before.leases {
-            if let Some(row) = Row::read(&self.conn, *seq)?.filter(Row::is_active) {
-                self.queue.lease(*seq, row.lanes(), *lease);
+            if let Some(row) = self.row(*seq)?.filter(Row::is_active) {
+                let lease = Lease { upstream: row.upstream, ..*lease };
+                self.queue.lease(*seq, row.lanes(), lease);
             }
         }
         Ok(())
     }
 
-    /// Whatever is under way or looked after takes its place.
+    /// Whatever is under way or looked after takes its place, in the order in which it came.
     fn load_open(&mut self, now: UnixSeconds) -> Result<(), Fault> {
-        let Self { conn, queue, counts, .. } = self;
-        let (mut stray, mut moved) = (Vec::new(), Vec::new());
-        Row::each_open(conn, |row| {
-            let is_leased = queue.leased(row.seq).is_some();
-            if row.state == State::Sending && !is_leased {
-                // Those that wait behind it come later, so only its place must be taken now.
-                if row.or_queue {
-                    queue.enter(row.seq, row.lanes());
-                }
-                stray.push(row);
-                return Ok(());
-            }
-            counts.enter(&row);
-            if row.is_active() {
-                queue.enter(row.seq, row.lanes());
-            }
-            if row.state == State::Waiting && !is_leased {
-                let due = row.due.unwrap_or(now).min(now.saturating_add(DUE_AHEAD_MAX));
-                let due = queue.is_free(row.seq, row.lanes()).then_some(due);
-                if let Some(due) = due {
-                    queue.schedule(row.upstream, due, row.seq);
-                }
-                if due != row.due {
-                    moved.push((row.seq, due));
+        let mut changed = Vec::new();
+        let mut select = self.conn.prepare("SELECT first, there FROM message ORDER BY first")?;
+        let sheets = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let sheets: Vec<(i64, u32)> = sheets.collect::<Result<_, _>>()?;
+        drop(select);
+        for (first, there) in sheets {
+            let sheet = Sheet::at(&self.conn, Table::Entries, first)?;
+            let sheet = sheet.ok_or_else(|| damaged(first))?;
+            let mut open = 0;
+            for row in self.rows_of(&sheet)? {
+                if !row.turn.is_over() {
+                    open |= bit(first, row.seq).unwrap_or_default();
+                    changed.extend(self.stand(row, now));
                 }
             }
-            Ok(())
-        })?;
-        for (seq, due) in moved {
-            let mut update = conn.prepare_cached("UPDATE entry SET due = ?2 WHERE seq = ?1")?;
-            update.execute((seq, due))?;
+            self.kept.begin(first, open, there);
         }
-        let mut gone = Vec::new();
-        for mut row in stray {
-            if row.or_queue {
-                row.state = State::Waiting;
-                counts.enter(&row);
-                row.due = queue.is_free(row.seq, row.lanes()).then_some(now);
-                if let Some(due) = row.due {
-                    queue.schedule(row.upstream, due, row.seq);
-                }
-                row.update(conn)?;
+        for row in changed {
+            if row.turn.state == State::Sending {
+                self.erase(&row)?;
             } else {
-                gone.push(row);
+                Turn::write(&self.conn, &row)?;
             }
-        }
-        gone.iter().try_for_each(|row| self.erase(row))
-    }
-
-    fn load_names(&mut self) -> Result<(), Fault> {
-        let mut statement = self.conn.prepare("SELECT name, id FROM name")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            self.names.insert(row.get(0)?, row.get(1)?);
         }
         Ok(())
     }
 
-    /// The number of a gateway, route or upstream: names come from the configuration, so they are
-    /// few.
-    pub(super) fn number_of(&mut self, name: &Arc<str>) -> Result<i64, Fault> {
-        if let Some(number) = self.names.get(name) {
-            return Ok(*number);
+    /// Takes its place. Gives it back if that is another than is written; if it is still being sent,
+    /// by nobody, it is forgotten.
+    fn stand(&mut self, mut row: Row, now: UnixSeconds) -> Option<Row> {
+        let is_leased = self.queue.leased(row.seq).is_some();
+        let is_stray = row.turn.state == State::Sending && !is_leased;
+        if is_stray && !row.or_queue {
+            return Some(row);
         }
-        self.conn.prepare_cached("INSERT INTO name (name) VALUES (?1)")?.execute([name])?;
-        let number = self.conn.last_insert_rowid();
-        self.names.insert(name.clone(), number);
-        Ok(number)
+        let before = row.turn.due;
+        if is_stray {
+            row.turn.state = State::Waiting;
+        }
+        self.counts.enter(&row);
+        if row.is_active() {
+            self.queue.enter(row.seq, row.lanes());
+        }
+        if row.turn.state == State::Waiting && !is_leased {
+            let due = row.turn.due.take().unwrap_or(now);
+            self.place(&mut row, due.min(now.saturating_add(DUE_AHEAD_MAX)));
+        }
+        (is_stray || row.turn.due != before).then_some(row)
     }
 
-    /// The number of a name, if anything was ever kept under it.
-    pub(super) fn known_number(&self, name: &str) -> Option<i64> {
-        self.names.get(&Arc::from(name)).copied()
+    /// The entries of a sheet.
+    fn rows_of(&mut self, sheet: &Sheet) -> Result<Vec<Row>, Fault> {
+        let mut turns = Turn::of_sheet(&self.conn, sheet.first)?.into_iter().peekable();
+        let row = |part: Result<(i64, &[u8]), Fault>| {
+            let (seq, part) = part?;
+            while turns.next_if(|(other, _)| *other < seq).is_some() {}
+            let turn = turns.next_if(|(other, _)| *other == seq).map(|(_, turn)| turn);
+            let facts = facts::unpack(seq, part).ok_or_else(|| damaged(seq))?;
+            let upstream = self.names.number(facts.upstream);
+            Ok(Row::new(seq, facts, turn, upstream))
+        };
+        sheet.parts().map(row).collect()
     }
 
-    /// The names, by their numbers.
-    pub(super) fn names(&self) -> HashMap<i64, Arc<str>> {
-        self.names.iter().map(|(name, number)| (*number, name.clone())).collect()
+    /// The entry of that number in its sheet.
+    pub(super) fn row_of(&mut self, sheet: &Sheet, seq: i64) -> Result<Option<Row>, Fault> {
+        let Some(part) = sheet.part(seq)? else { return Ok(None) };
+        let facts = facts::unpack(seq, part).ok_or_else(|| damaged(seq))?;
+        let turn = Turn::read(&self.conn, seq)?;
+        let upstream = self.names.number(facts.upstream);
+        Ok(Some(Row::new(seq, facts, turn, upstream)))
+    }
+
+    /// The sheet in which an entry is.
+    pub(super) fn sheet(&mut self, table: Table, seq: i64) -> Result<Option<Sheet>, Fault> {
+        if self.fresh.may_hold(seq) {
+            self.write_fresh()?;
+        }
+        Sheet::holding(&self.conn, table, seq)
     }
 
     /// The entry of that number.
     pub(super) fn row(&mut self, seq: i64) -> Result<Option<Row>, Fault> {
-        if self.fresh.may_hold(seq) {
-            self.fresh.write(&self.conn)?;
+        match self.sheet(Table::Entries, seq)? {
+            Some(sheet) => self.row_of(&sheet, seq),
+            None => Ok(None),
         }
-        Row::read(&self.conn, seq)
+    }
+
+    /// What is new is in the tables after this.
+    pub(super) fn write_fresh(&mut self) -> Result<(), Fault> {
+        if let Some((first, there)) = self.fresh.write(&self.conn)? {
+            self.kept.begin(first, there, there);
+        }
+        Ok(())
     }
 
     /// At most `max` entries with a key, the newest first; some may have it by chance only.
@@ -198,11 +207,11 @@ impl Ledger {
     pub(super) fn turn(&mut self, row: &mut Row, state: State, now: UnixSeconds) {
         let was_active = row.is_active();
         self.counts.leave(row);
-        if let Some(due) = row.due.take() {
+        if let Some(due) = row.turn.due.take() {
             self.queue.unschedule(row.upstream, due, row.seq);
         }
-        row.state = state;
-        row.changed_at = now;
+        row.turn.state = state;
+        row.turn.changed_at = now;
         self.counts.enter(row);
         match (was_active, row.is_active()) {
             (true, false) => self.queue.leave(row.seq, row.lanes()),
@@ -215,7 +224,7 @@ impl Ledger {
     pub(super) fn place(&mut self, row: &mut Row, due: UnixSeconds) {
         if self.queue.is_free(row.seq, row.lanes()) {
             self.queue.schedule(row.upstream, due, row.seq);
-            row.due = Some(due);
+            row.turn.due = Some(due);
         }
     }
 
@@ -227,10 +236,10 @@ impl Ledger {
                 continue;
             }
             let Some(mut row) = self.row(seq)? else { continue };
-            if row.due.is_none() {
+            if row.turn.due.is_none() {
                 self.place(&mut row, now);
-                if row.due.is_some() {
-                    row.update(&self.conn)?;
+                if row.turn.due.is_some() {
+                    Turn::write(&self.conn, &row)?;
                 }
             }
         }
@@ -245,9 +254,9 @@ impl Ledger {
                 continue;
             }
             let Some(mut next) = self.row(seq)? else { continue };
-            if let Some(due) = next.due.take() {
+            if let Some(due) = next.turn.due.take() {
                 self.queue.unschedule(next.upstream, due, seq);
-                next.update(&self.conn)?;
+                Turn::write(&self.conn, &next)?;
             }
         }
         Ok(())
@@ -261,17 +270,17 @@ impl Ledger {
                 continue;
             };
             self.queue.release(seq, row.lanes());
-            if row.state == State::Sending && !row.or_queue {
+            if row.turn.state == State::Sending && !row.or_queue {
                 self.counts.leave(&row);
                 self.queue.leave(seq, row.lanes());
                 self.erase(&row)?;
             } else {
-                row.due = None;
-                if row.state == State::Sending {
+                row.turn.due = None;
+                if row.turn.state == State::Sending {
                     self.turn(&mut row, State::Waiting, now);
                 }
                 self.place(&mut row, now);
-                row.update(&self.conn)?;
+                Turn::write(&self.conn, &row)?;
             }
             self.wake(row.lanes(), now)?;
         }
@@ -284,17 +293,31 @@ impl Ledger {
         if let Some(payment) = row.keys.payment() {
             self.known.forget(&self.conn, payment, row.seq)?;
         }
-        self.conn.prepare_cached("DELETE FROM entry WHERE seq = ?1")?.execute([row.seq])?;
+        if let Some(sheet) = Sheet::holding(&self.conn, Table::Entries, row.seq)? {
+            let left = sheet.there & !bit(sheet.first, row.seq).unwrap_or_default();
+            if left == 0 {
+                Sheet::delete(&self.conn, Table::Entries, sheet.first)?;
+            } else {
+                sheet.only(left)?.write(&self.conn, Table::Entries)?;
+            }
+        }
+        Turn::delete(&self.conn, row.seq)?;
         // No number is given twice.
         self.conn
             .prepare_cached("UPDATE progress SET newest = ?1 WHERE newest < ?1")?
             .execute([row.seq])?;
-        self.forget_message(row.seq)
+        self.kept.close(&self.conn, row.seq)
     }
 
-    /// What was sent is kept no longer.
-    pub(super) fn forget_message(&self, seq: i64) -> Result<(), Fault> {
-        self.conn.prepare_cached("DELETE FROM message WHERE seq = ?1")?.execute([seq])?;
+    pub(super) fn begin(&self) -> Result<(), Fault> {
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
+    }
+
+    pub(super) fn commit(&mut self) -> Result<(), Fault> {
+        self.write_fresh()?;
+        self.known.put(&self.conn, self.newest)?;
+        self.conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     }
 
@@ -318,14 +341,14 @@ impl Ledger {
         self.queue.keep();
         self.counts.keep();
         self.known.keep();
-        self.names.keep();
+        self.kept.keep();
     }
 
     pub(super) fn undo(&mut self) {
         self.queue.undo();
         self.counts.undo();
         self.known.undo();
-        self.names.undo();
+        self.kept.undo();
         self.fresh.forget();
     }
 }

@@ -7,9 +7,9 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -66,23 +66,61 @@ pub(super) struct Commit {
 pub(super) struct Syncer {
     commits: Option<SyncSender<Commit>>,
     thread: Option<JoinHandle<()>>,
+    busy: Arc<Busy>,
+}
+
+/// How many commits are being synced or wait for it.
+#[derive(Default)]
+struct Busy {
+    commits: Mutex<usize>,
+    over: Condvar,
+}
+
+impl Busy {
+    fn begin(&self) {
+        *self.lock() += 1;
+    }
+
+    fn end(&self) {
+        *self.lock() -= 1;
+        self.over.notify_all();
+    }
+
+    /// Nothing is left half done under it.
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Syncer {
     pub(super) fn start(shared: Arc<Shared>, metrics: StoreMetrics) -> Result<Self, StoreError> {
-        // None waits in between: while one is synced the next grows with the writer.
-        let (commits, committed) = sync_channel(0);
+        let (commits, committed) = sync_channel(1);
+        let busy = Arc::new(Busy::default());
+        let of_thread = Arc::clone(&busy);
         let thread = thread::Builder::new().name("outbox-sync".to_owned());
-        let thread = thread.spawn(move || run(&committed, &shared, &metrics));
+        let thread = thread.spawn(move || run(&committed, &of_thread, &shared, &metrics));
         let thread = thread.map_err(|_| StoreError::Disk)?;
-        Ok(Self { commits: Some(commits), thread: Some(thread) })
+        Ok(Self { commits: Some(commits), thread: Some(thread), busy })
     }
 
-    /// Syncs it and answers. Waits until the one before is.
+    /// Whether a commit would be synced at once.
+    pub(super) fn is_idle(&self) -> bool {
+        *self.busy.lock() == 0
+    }
+
+    /// Until it is idle.
+    pub(super) fn wait(&self) {
+        let commits = self.busy.lock();
+        drop(self.busy.over.wait_while(commits, |commits| *commits > 0));
+    }
+
+    /// Syncs it and answers.
     pub(super) fn sync(&self, commit: Commit) {
+        self.busy.begin();
         let commits = self.commits.as_ref().expect("it is there until this ends");
         if let Err(lost) = commits.send(commit) {
             // The thread has panicked. Nobody is told that anything was kept.
+            self.busy.end();
             for job in lost.0.jobs {
                 job.answer(Err(StoreError::Closed));
             }
@@ -100,7 +138,7 @@ impl Drop for Syncer {
     }
 }
 
-fn run(committed: &Receiver<Commit>, shared: &Shared, metrics: &StoreMetrics) {
+fn run(committed: &Receiver<Commit>, busy: &Busy, shared: &Shared, metrics: &StoreMetrics) {
     while let Ok(Commit { jobs, begun, log }) = committed.recv() {
         let synced = log.sync().map_err(|fault| {
             // Before anybody is answered, so that nobody finds it otherwise. The writer comes across
@@ -109,6 +147,7 @@ fn run(committed: &Receiver<Commit>, shared: &Shared, metrics: &StoreMetrics) {
             shared.report(fault.clone());
             fault.error
         });
+        busy.end();
         match synced {
             Ok(()) => metrics.committed(jobs.len(), true, begun.elapsed()),
             Err(error) => jobs.iter().for_each(|_| metrics.failed(error.as_str())),

@@ -1,75 +1,17 @@
 //! What operators see.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+use rusqlite::Connection;
 
+use super::facts::{self, Facts};
 use super::fault::Fault;
-use super::row::{self, Id};
+use super::sheet::{ENTRIES_MAX, Sheet, Table, damaged};
+use super::turn::Turn;
 use crate::engine::event::Amount;
 use crate::engine::inbound::UnixSeconds;
 use crate::store::{Act, Entry, Filter, Page, ROWS_MAX, State};
 
 /// Entries that are forgotten at once, at most: each holds up the writer for some microseconds.
 const PRUNED_MAX: usize = 2000;
-
-const SELECT: &str = "SELECT seq, entry.id, state, flags, gateway.name, route.name, upstream.name, \
-    account, status, order_id, transaction_id, value, currency, received_at, changed_at, due, \
-    attempts, why FROM entry \
-    JOIN name AS gateway ON gateway.id = gateway JOIN name AS route ON route.id = route \
-    JOIN name AS upstream ON upstream.id = upstream ";
-
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let flags = row.get(3)?;
-    let amount = match (row.get(11)?, row.get(12)?) {
-        (Some(value), Some(currency)) => Some(Amount { value, currency }),
-        _ => None,
-    };
-    let state: State = row.get(2)?;
-    Ok(Entry {
-        seq: row.get(0)?,
-        id: row.get::<_, Id>(1)?.to_string(),
-        state,
-        marks: row::marks(flags),
-        gateway: row.get(4)?,
-        route: row.get(5)?,
-        upstream: row.get(6)?,
-        account: row.get(7)?,
-        status: row.get(8)?,
-        credit: row::credit(flags),
-        order_id: row.get(9)?,
-        transaction_id: row.get(10)?,
-        amount,
-        received_at: row.get(13)?,
-        changed_at: row.get(14)?,
-        due: row.get(15)?,
-        attempts: row.get(16)?,
-        why: row.get(17)?,
-    })
-}
-
-/// Conditions of a query, and what stands for their marks.
-#[derive(Default)]
-struct Where {
-    text: String,
-    values: Vec<Value>,
-}
-
-impl Where {
-    /// `condition` has one `?`.
-    fn and(&mut self, condition: &str, value: impl Into<Value>) {
-        self.values.push(value.into());
-        let number = format!("?{}", self.values.len());
-        let word = if self.text.is_empty() { "WHERE" } else { "AND" };
-        let condition = condition.replace('?', &number);
-        self.text.extend([word, " ", &condition, " "]);
-    }
-
-    fn maybe(&mut self, condition: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.and(condition, value);
-        }
-    }
-}
 
 /// See [`crate::store::Store::entries`].
 pub(super) fn entries(
@@ -78,37 +20,104 @@ pub(super) fn entries(
     page: Page,
     max: usize,
 ) -> Result<Vec<Entry>, Fault> {
-    let Filter { gateway, route, state, status, why, payment, since, until } = filter;
-    let mut wanted = Where::default();
-    if let Some(state) = state {
-        wanted.and("state = ?", *state as i64);
-        if !matches!(state, State::Delivered | State::Dropped) {
-            // Says what the index of open entries holds, so that it is used.
-            wanted.text.push_str("AND state <> 3 AND state <> 5 ");
+    let over = |state| matches!(state, State::Delivered | State::Dropped);
+    // Where something is open there is a row of messages.
+    let table = match filter.state {
+        Some(state) if !over(state) => "message JOIN sheet USING (first)",
+        Some(_) | None => "sheet",
+    };
+    let (order, from) = match page {
+        Page::Before(before) => ("first < ?1 ORDER BY first DESC", before.unwrap_or(i64::MAX)),
+        Page::After(after) => ("first > ?1 ORDER BY first", after.saturating_sub(ENTRIES_MAX)),
+    };
+    let is_on_page = |seq: i64| match page {
+        Page::Before(before) => before.is_none_or(|before| seq < before),
+        Page::After(after) => seq > after,
+    };
+    let max = max.min(ROWS_MAX);
+    let mut found = Vec::new();
+    let select = format!("SELECT first, sheet.there, sheet.parts FROM {table} WHERE {order}");
+    each(conn, &select, from, |conn, sheet| {
+        let turns = Turn::of_sheet(conn, sheet.first)?;
+        let mut some = Vec::new();
+        for part in sheet.parts() {
+            let (seq, part) = part?;
+            let facts = facts::unpack(seq, part).ok_or_else(|| damaged(seq))?;
+            let turn = turns.iter().find(|(other, _)| *other == seq).map(|(_, turn)| turn);
+            let turn = turn.cloned().unwrap_or_else(|| Turn::first(&facts.birth));
+            if is_on_page(seq) && fits(filter, &facts, &turn) {
+                some.push(entry(seq, &facts, turn));
+            }
+        }
+        if let Page::Before(_) = page {
+            some.reverse();
+        }
+        found.append(&mut some);
+        Ok(found.len() < max)
+    })?;
+    found.truncate(max);
+    Ok(found)
+}
+
+/// Reads sheets as long as they are wanted; all of it at one moment, so that a sheet and what has
+/// become of its entries belong together.
+fn each(
+    conn: &Connection,
+    select: &str,
+    from: i64,
+    mut wanted: impl FnMut(&Connection, &Sheet) -> Result<bool, Fault>,
+) -> Result<(), Fault> {
+    let moment = conn.unchecked_transaction()?;
+    let mut statement = moment.prepare(select)?;
+    let mut rows = statement.query([from])?;
+    while let Some(row) = rows.next()? {
+        if !wanted(&moment, &Sheet::from_columns(row)?)? {
+            break;
         }
     }
-    wanted.maybe("gateway.name = ?", gateway.clone());
-    wanted.maybe("route.name = ?", route.clone());
-    wanted.maybe("status = ?", status.map(|status| status.as_str().to_owned()));
-    wanted.maybe("why = ?", why.clone());
-    wanted.maybe("(order_id = ? OR transaction_id = ?)", payment.clone());
-    wanted.maybe("received_at >= ?", *since);
-    wanted.maybe("received_at < ?", *until);
-    let order = match page {
-        Page::Before(before) => {
-            wanted.maybe("seq < ?", before);
-            "DESC"
-        }
-        Page::After(after) => {
-            wanted.and("seq > ?", after);
-            "ASC"
-        }
+    Ok(())
+}
+
+fn fits(filter: &Filter, facts: &Facts<'_>, turn: &Turn) -> bool {
+    let Filter { gateway, route, state, status, why, payment, since, until } = filter;
+    let is = |wanted: &Option<String>, found: Option<&str>| {
+        wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
     };
-    let Where { text, values } = wanted;
-    let max = max.min(ROWS_MAX);
-    let mut statement = conn.prepare(&format!("{SELECT}{text}ORDER BY seq {order} LIMIT {max}"))?;
-    let rows = statement.query_map(params_from_iter(values), entry)?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    is(gateway, Some(facts.gateway))
+        && is(route, Some(facts.route))
+        && state.is_none_or(|state| turn.state == state)
+        && status.is_none_or(|status| facts.status == status)
+        && is(why, turn.why.as_deref())
+        && (is(payment, facts.order_id) || is(payment, facts.transaction_id))
+        && since.is_none_or(|since| facts.received_at >= since)
+        && until.is_none_or(|until| facts.received_at < until)
+}
+
+fn entry(seq: i64, facts: &Facts<'_>, turn: Turn) -> Entry {
+    let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
+    let amount = facts
+        .amount
+        .map(|(value, currency)| Amount { value: value.to_owned(), currency: currency.to_owned() });
+    Entry {
+        seq,
+        id: facts.id.to_string(),
+        state: turn.state,
+        marks: facts.birth.marks,
+        gateway: facts.gateway.to_owned(),
+        route: facts.route.to_owned(),
+        upstream: facts.upstream.to_owned(),
+        account: owned(facts.account),
+        status: facts.status,
+        credit: facts.credit,
+        order_id: owned(facts.order_id),
+        transaction_id: owned(facts.transaction_id),
+        amount,
+        received_at: facts.received_at,
+        changed_at: turn.changed_at,
+        due: turn.due,
+        attempts: turn.attempts,
+        why: turn.why,
+    }
 }
 
 /// An entry, and its message as it is kept.
@@ -116,11 +125,16 @@ type Kept = (Entry, Option<Vec<u8>>);
 
 /// See [`crate::store::Store::entry`].
 pub(super) fn one(conn: &Connection, seq: i64) -> Result<Option<Kept>, Fault> {
-    let found = conn.query_row(&format!("{SELECT}WHERE seq = ?1"), [seq], entry).optional()?;
-    let Some(entry) = found else { return Ok(None) };
-    let select = "SELECT message FROM message WHERE seq = ?1";
-    let message = conn.query_row(select, [seq], |row| row.get(0)).optional()?;
-    Ok(Some((entry, message)))
+    let moment = conn.unchecked_transaction()?;
+    let Some(sheet) = Sheet::holding(&moment, Table::Entries, seq)? else { return Ok(None) };
+    let Some(part) = sheet.part(seq)? else { return Ok(None) };
+    let facts = facts::unpack(seq, part).ok_or_else(|| damaged(seq))?;
+    let turn = Turn::read(&moment, seq)?.unwrap_or_else(|| Turn::first(&facts.birth));
+    // What is over may still be there for the sake of its neighbours.
+    let messages =
+        if turn.is_over() { None } else { Sheet::holding(&moment, Table::Messages, seq)? };
+    let message = messages.as_ref().map_or(Ok(None), |sheet| sheet.part(seq))?.map(<[u8]>::to_vec);
+    Ok(Some((entry(seq, &facts, turn), message)))
 }
 
 /// See [`crate::store::Store::acts`].
@@ -143,20 +157,23 @@ pub(super) fn acts(conn: &Connection, max: usize) -> Result<Vec<Act>, Fault> {
 /// Some entries that were delivered or dropped before then. They came about in the order of their
 /// numbers, so looking ends at the first that came later.
 pub(super) fn over(conn: &Connection, before: UnixSeconds) -> Result<Vec<i64>, Fault> {
-    let mut statement =
-        conn.prepare("SELECT seq, state, received_at, changed_at FROM entry ORDER BY seq")?;
-    let mut rows = statement.query([])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()?.filter(|_| found.len() < PRUNED_MAX) {
-        let (state, received, changed): (State, UnixSeconds, UnixSeconds) =
-            (row.get(1)?, row.get(2)?, row.get(3)?);
-        if received > before.saturating_add(CLOCK_STEP_MAX) {
-            break;
+    let select = "SELECT first, there, parts FROM sheet WHERE first > ?1 ORDER BY first";
+    each(conn, select, i64::MIN, |conn, sheet| {
+        let turns = Turn::of_sheet(conn, sheet.first)?;
+        for part in sheet.parts() {
+            let (seq, part) = part?;
+            let facts = facts::unpack(seq, part).ok_or_else(|| damaged(seq))?;
+            if facts.received_at > before.saturating_add(CLOCK_STEP_MAX) {
+                return Ok(false);
+            }
+            let turn = turns.iter().find(|(other, _)| *other == seq).map(|(_, turn)| turn);
+            if turn.is_some_and(|turn| turn.is_over() && turn.changed_at < before) {
+                found.push(seq);
+            }
         }
-        if matches!(state, State::Delivered | State::Dropped) && changed < before {
-            found.push(row.get(0)?);
-        }
-    }
+        Ok(found.len() < PRUNED_MAX)
+    })?;
     Ok(found)
 }
 

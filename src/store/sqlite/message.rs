@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::pack::{Unpack, count, put};
 use crate::store::seal::Seal;
 use crate::store::{Form, Message};
 
@@ -35,22 +36,20 @@ pub(super) fn read(seal: &Seal, id: &str, kept: &[u8]) -> Option<Message> {
     if sum(id, parts) != *found {
         return None;
     }
-    let mut rest = parts;
-    let to = word(&mut rest)?;
-    let (kind, after) = rest.split_first()?;
-    rest = after;
-    let form = match kind {
+    let mut rest = Unpack(parts);
+    let to = rest.word()?.to_owned();
+    let form = match rest.byte()? {
         0 => Form::Canonical,
         1 => {
-            let method = word(&mut rest)?;
-            let headers = (0..number(&mut rest)?)
-                .map(|_| Some((word(&mut rest)?, part(&mut rest)?.to_vec())))
+            let method = rest.word()?.to_owned();
+            let headers = (0..rest.count()?)
+                .map(|_| Some((rest.word()?.to_owned(), rest.part()?.to_vec())))
                 .collect::<Option<_>>()?;
             Form::Original { method, headers }
         }
         _ => return None,
     };
-    Some(Message { to, form, body: text.slice_ref(rest) })
+    Some(Message { to, form, body: text.slice_ref(rest.0) })
 }
 
 fn place(id: &str) -> Vec<u8> {
@@ -63,33 +62,6 @@ fn sum(id: &str, text: &[u8]) -> [u8; 4] {
     sum.update(id.as_bytes());
     sum.update(text);
     sum.finalize().to_be_bytes()
-}
-
-fn count(text: &mut Vec<u8>, number: usize) {
-    let number = u32::try_from(number).expect("a message is shorter than 4 GiB");
-    text.extend_from_slice(&number.to_be_bytes());
-}
-
-fn put(text: &mut Vec<u8>, part: &[u8]) {
-    count(text, part.len());
-    text.extend_from_slice(part);
-}
-
-fn number(rest: &mut &[u8]) -> Option<usize> {
-    let (number, after) = rest.split_first_chunk::<4>()?;
-    *rest = after;
-    usize::try_from(u32::from_be_bytes(*number)).ok()
-}
-
-fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = number(rest)?;
-    let (part, after) = rest.split_at_checked(len)?;
-    *rest = after;
-    Some(part)
-}
-
-fn word(rest: &mut &[u8]) -> Option<String> {
-    String::from_utf8(part(rest)?.to_vec()).ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The outbox in a file of its own: `SQLite`, one writer, commits that many share.
 //!
-//! Read in this order: `schema` the tables; `row` an entry; `queue` who may be sent; `ledger`
+//! Read in this order: `schema` the tables; `sheet`, `facts` and `turn` how an
+//! entry lies in them, `row` what is made of that; `queue` who may be sent; `ledger`
 //! both of them together, with `admit` and `settle` for what can be asked of it; `writer` the
 //! thread that does it in transactions and looks after faults, `log` the one that syncs them; `salvage` what becomes of a file that
 //! is damaged.
@@ -11,10 +12,13 @@
 mod admit;
 mod checkpoint;
 mod counts;
+mod facts;
 mod fault;
 mod files;
 mod fresh;
 mod job;
+mod kept;
+mod keys;
 mod known;
 mod ledger;
 mod log;
@@ -22,6 +26,8 @@ mod look;
 mod many;
 mod message;
 mod money;
+mod names;
+mod pack;
 mod queue;
 mod reader;
 mod room;
@@ -30,7 +36,9 @@ mod salvage;
 mod schema;
 mod settle;
 mod shared;
+mod sheet;
 mod sieve;
+mod turn;
 mod undo;
 mod writer;
 
@@ -162,6 +170,8 @@ fn lock(path: &std::path::Path) -> Result<File, StoreError> {
 /// Finishes what was begun.
 impl Drop for Sqlite {
     fn drop(&mut self) {
+        // The writer is last to close the file.
+        self.reader.close();
         self.jobs = None;
         if let Some(writer) = self.writer.take() {
             // A panic has been printed where it happened.
@@ -266,13 +276,16 @@ impl Store for Sqlite {
 }
 
 fn totals(ledger: &Ledger) -> Totals {
-    let names = ledger.names();
-    let name = |upstream| names.get(&upstream).map(ToString::to_string).unwrap_or_default();
+    let names: Vec<(&str, i64)> = ledger.names.iter().collect();
+    let name = |upstream| {
+        let found = names.iter().find(|(_, number)| *number == upstream);
+        found.map(|(name, _)| (*name).to_owned()).unwrap_or_default()
+    };
     let counts = &ledger.counts;
     let entries = counts.entries().map(|(upstream, state, count)| (name(upstream), state, count));
     let oldest = names
-        .keys()
-        .filter_map(|upstream| counts.oldest(*upstream).map(|at| (name(*upstream), at)));
+        .iter()
+        .filter_map(|(name, number)| counts.oldest(*number).map(|at| ((*name).to_owned(), at)));
     let held = counts.money().map(|(state, currency, sum)| {
         (state, Amount { value: sum.to_string(), currency: currency.to_owned() })
     });
@@ -286,3 +299,7 @@ fn totals(ledger: &Ledger) -> Totals {
     totals.oldest.sort();
     totals
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking, and tells")]
+mod tests;

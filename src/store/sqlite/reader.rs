@@ -61,8 +61,9 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
-    fn drop(&mut self) {
+impl Reader {
+    /// Answers what has been asked and closes the file.
+    pub(super) fn close(&mut self) {
         self.questions = None;
         if let Some(thread) = self.thread.take() {
             // A panic has been printed where it happened.

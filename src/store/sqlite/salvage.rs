@@ -12,8 +12,12 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use super::fault::Fault;
 use super::files::{self, beside};
-use super::schema;
+use super::row::Row;
+use super::sheet::{self, ENTRIES_MAX, Sheet, Table, bit};
+use super::turn::Turn;
+use super::{facts, pack, schema};
 use crate::engine::inbound::UnixSeconds;
+use crate::store::State;
 
 /// Reads that fail before nothing more is expected of a table.
 const FAILURES_MAX: u64 = 100_000;
@@ -88,27 +92,102 @@ fn fill(path: &Path, filling: &Path, bytes_max: u64, salvaged: &mut Salvaged) ->
     new.execute_batch("BEGIN IMMEDIATE")?;
     if let Ok(old) = damaged(path) {
         let upper = files::len(path) / 16;
-        for table in ["name", "entry", "message", "act"] {
-            let mut copy = Copy { old: &old, new: &new, table, kept: 0, lost: 0, failures: 0 };
+        for table in ["sheet", "message", "turn", "act"] {
+            let mut copy = Copy { old: &old, new: &new, table, lost: 0, failures: 0 };
             copy.all(upper)?;
-            if table == "entry" {
-                (salvaged.kept, salvaged.lost) = (copy.kept, copy.lost);
+            if table == "sheet" {
+                salvaged.lost = copy.lost;
             }
         }
     }
-    // What is to be sent without its message is nothing, nor is a message without its entry; a name
-    // that is lost has a number still.
-    new.execute_batch(
-        "INSERT OR IGNORE INTO name SELECT n, 'lost-' || n FROM (SELECT gateway AS n FROM entry \
-         UNION SELECT route FROM entry UNION SELECT upstream FROM entry);
-         UPDATE entry SET state = 4, why = 'message_lost', due = NULL \
-         WHERE state IN (0, 1, 2) AND seq NOT IN (SELECT seq FROM message);
-         DELETE FROM message WHERE seq NOT IN (SELECT seq FROM entry);
-         UPDATE progress SET known = 0, newest = coalesce((SELECT max(seq) FROM entry), 0);
-         COMMIT;
-         PRAGMA wal_checkpoint(TRUNCATE);",
-    )?;
+    mend(&new, salvaged)?;
+    new.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")?;
     new.close().map_err(|(_, error)| error.into())
+}
+
+/// Makes of what could be read what the tables promise.
+fn mend(new: &Connection, salvaged: &mut Salvaged) -> Result<(), Fault> {
+    new.execute_batch("DELETE FROM message WHERE first NOT IN (SELECT first FROM sheet)")?;
+    let mut select = new.prepare("SELECT first FROM sheet ORDER BY first")?;
+    let firsts = select.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
+    let mut before = i64::MIN;
+    for first in firsts {
+        forget_turns(new, before, first)?;
+        if let Some(sheet) = Sheet::at(new, Table::Entries, first)? {
+            let left = mend_sheet(new, &sheet)?;
+            salvaged.kept += u64::from(left);
+            salvaged.lost += u64::from(sheet.there.count_ones() - left);
+        }
+        before = first.saturating_add(ENTRIES_MAX - 1);
+    }
+    forget_turns(new, before, i64::MAX)?;
+    // The newest of all the ledger finds itself.
+    new.execute_batch("UPDATE progress SET known = 0, newest = 0")?;
+    Ok(())
+}
+
+/// Of entries that are not there any more.
+fn forget_turns(new: &Connection, after: i64, before: i64) -> Result<(), Fault> {
+    let mut delete = new.prepare_cached("DELETE FROM turn WHERE seq > ?1 AND seq < ?2")?;
+    delete.execute((after, before))?;
+    Ok(())
+}
+
+/// How many entries of it there are.
+fn mend_sheet(new: &Connection, sheet: &Sheet) -> Result<u32, Fault> {
+    let first = sheet.first;
+    let entries = readable(sheet, |seq, part| facts::unpack(seq, part).is_some());
+    // Whether it is what was sent its checksum tells when it is sent.
+    let messages = Sheet::at(new, Table::Messages, first)?;
+    let messages = messages.map(|sheet| readable(&sheet, |_, _| true));
+    let mut messages = messages.unwrap_or(Sheet { first, there: 0, parts: Vec::new() });
+    let turns = Turn::of_sheet(new, first)?;
+    let mut open = 0;
+    for (seq, _) in turns.iter().filter(|(seq, _)| !entries.holds(*seq)) {
+        Turn::delete(new, *seq)?;
+    }
+    for part in entries.parts() {
+        let (seq, part) = part?;
+        let facts = facts::unpack(seq, part).ok_or_else(|| sheet::damaged(seq))?;
+        let turn = turns.iter().find(|(other, _)| *other == seq).map(|(_, turn)| turn.clone());
+        let mut row = Row::new(seq, facts, turn, 0);
+        if row.turn.is_over() {
+            continue;
+        }
+        open |= bit(first, seq).unwrap_or_default();
+        // What is to be sent without its message is nothing.
+        if row.turn.state != State::Dead && !messages.holds(seq) {
+            row.turn.state = State::Dead;
+            row.turn.why = Some("message_lost".to_owned());
+            row.turn.due = None;
+            Turn::write(new, &row)?;
+        }
+    }
+    messages = messages.only(open)?;
+    if open == 0 {
+        Sheet::delete(new, Table::Messages, first)?;
+    } else {
+        messages.write(new, Table::Messages)?;
+    }
+    if entries.there == 0 {
+        Sheet::delete(new, Table::Entries, first)?;
+    } else {
+        entries.write(new, Table::Entries)?;
+    }
+    Ok(entries.there.count_ones())
+}
+
+/// What of it can be read.
+fn readable(sheet: &Sheet, is_sound: impl Fn(i64, &[u8]) -> bool) -> Sheet {
+    let mut sound = Sheet { first: sheet.first, there: 0, parts: Vec::new() };
+    // Behind a damaged length nothing has a place.
+    for (seq, part) in sheet.parts().map_while(Result::ok) {
+        if is_sound(seq, part) {
+            sound.there |= bit(sheet.first, seq).unwrap_or_default();
+            pack::put(&mut sound.parts, part);
+        }
+    }
+    sound
 }
 
 /// Opens it so that nothing is changed but what recovery of its log changes.
@@ -125,7 +204,7 @@ struct Copy<'a> {
     old: &'a Connection,
     new: &'a Connection,
     table: &'static str,
-    kept: u64,
+    /// Numbers that may have been of entries.
     lost: u64,
     failures: u64,
 }
@@ -152,7 +231,8 @@ impl Copy<'_> {
             }
             self.failures += 1;
             if first == last || self.failures > FAILURES_MAX {
-                self.lost += last.abs_diff(first) + 1;
+                // The last may have been that of a whole sheet.
+                self.lost += last.abs_diff(first) + ENTRIES_MAX.unsigned_abs();
                 continue;
             }
             let middle = first.midpoint(last);
@@ -182,8 +262,7 @@ impl Copy<'_> {
             let values: Result<Vec<Value>, _> = (1..columns).map(|at| row.get(at)).collect();
             // What no longer is what the table may hold is lost; a full disk is the caller's.
             let kept = values.is_ok_and(|values| insert.execute(params_from_iter(values)).is_ok());
-            self.kept += u64::from(kept);
-            self.lost += u64::from(!kept);
+            self.lost += if kept { 0 } else { ENTRIES_MAX.unsigned_abs() };
             let Some(next) = number.checked_add(1) else { return Ok(true) };
             *first = next;
         }

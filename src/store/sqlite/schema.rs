@@ -1,8 +1,10 @@
 //! The tables, and how connections to them are opened.
 //!
-//! `entry` is narrow, so that what changes with every delivery is small; `message` holds what is
-//! sent, and only as long as it may be. Both grow at their end. `known` finds entries by the hash of
-//! an id or a payment; it is filled in its own order, some time after the entries ([`super::known`]).
+//! What entries say (`sheet`) and what is sent for them (`message`) is written as it comes, some of
+//! them to a row, and not touched again until it is over; what changes with every delivery is narrow
+//! (`turn`). All grow at their end. A sheet of which something is not over has a row in `message`, even
+//! where nothing is left in that. `known` finds entries by the hash of an id or a payment; it is
+//! filled in its own order, some time after the entries ([`super::known`]).
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,41 +16,33 @@ use super::fault::Fault;
 use crate::store::StoreError;
 
 /// Version of the tables, in `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Bytes of a page.
-pub(super) const PAGE_BYTES: u32 = 8192;
+pub(super) const PAGE_BYTES: u32 = 8 << 10;
+
+/// The table of [`super::keys`].
+pub(super) const KNOWN: &str = "
+CREATE TABLE known (
+    id INTEGER PRIMARY KEY,
+    key INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    pairs BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX known_first ON known (key, seq);
+";
 
 const TABLES: &str = "
-CREATE TABLE entry (
+CREATE TABLE sheet (first INTEGER PRIMARY KEY, there INTEGER NOT NULL, parts BLOB NOT NULL) STRICT;
+CREATE TABLE message (first INTEGER PRIMARY KEY, there INTEGER NOT NULL, parts BLOB NOT NULL) STRICT;
+CREATE TABLE turn (
     seq INTEGER PRIMARY KEY,
-    id ANY NOT NULL,
-    content BLOB NOT NULL,
-    credit BLOB,
-    order_lane INTEGER,
-    transaction_lane INTEGER,
     state INTEGER NOT NULL,
-    flags INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    gateway INTEGER NOT NULL,
-    route INTEGER NOT NULL,
-    upstream INTEGER NOT NULL,
-    account TEXT,
-    order_id TEXT,
-    transaction_id TEXT,
-    value TEXT,
-    currency TEXT,
-    received_at INTEGER NOT NULL,
     changed_at INTEGER NOT NULL,
     due INTEGER,
     attempts INTEGER NOT NULL,
     why TEXT
 ) STRICT;
-CREATE INDEX entry_open ON entry (state) WHERE state <> 3 AND state <> 5;
-CREATE TABLE message (seq INTEGER PRIMARY KEY, message BLOB NOT NULL) STRICT;
-CREATE TABLE known (key INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (key, seq))
-    STRICT, WITHOUT ROWID;
-CREATE TABLE name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE act (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -97,12 +91,13 @@ pub(super) fn writer(path: &Path, bytes_max: u64) -> Result<Connection, Fault> {
     let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         0 => {
-            let tables = format!("BEGIN IMMEDIATE;{TABLES}PRAGMA user_version = {VERSION};COMMIT;");
+            let tables =
+                format!("BEGIN IMMEDIATE;{KNOWN}{TABLES}PRAGMA user_version = {VERSION};COMMIT;");
             conn.execute_batch(&tables)?;
         }
         VERSION => {}
         other => {
-            let text = format!("the file has version {other}, of a later program than this");
+            let text = format!("the file has version {other}, of another program than this");
             return Err(Fault::new(StoreError::Disk, text));
         }
     }

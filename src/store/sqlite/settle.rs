@@ -1,10 +1,10 @@
 //! Entries on their way: given out, settled, ordered about, forgotten.
 
-use rusqlite::OptionalExtension as _;
-
 use super::fault::Fault;
 use super::ledger::Ledger;
 use super::row::Row;
+use super::sheet::{Sheet, Table};
+use super::turn::Turn;
 use crate::engine::inbound::UnixSeconds;
 use crate::store::{Act, Order, Settlement, State, Ticket};
 
@@ -27,30 +27,47 @@ impl Ledger {
         lease_until: UnixSeconds,
     ) -> Result<(Vec<Given>, Option<UnixSeconds>), Fault> {
         self.expire(now)?;
-        let Some(upstream) = self.known_number(upstream) else { return Ok((Vec::new(), None)) };
-        let mut given = Vec::new();
-        for seq in self.queue.due(upstream, now, max) {
-            let Some(row) = self.row(seq)? else { continue };
-            if let Some(due) = row.due {
+        let Some(upstream) = self.names.known(upstream) else { return Ok((Vec::new(), None)) };
+        let mut seqs = self.queue.due(upstream, now, max);
+        // Neighbours share a sheet.
+        seqs.sort_unstable();
+        let (mut given, mut sheets) = (Vec::new(), [None, None]);
+        for seq in seqs {
+            let [entries, messages] = &mut sheets;
+            let entries = self.next_sheet(entries, Table::Entries, seq)?;
+            let Some(row) = entries.map_or(Ok(None), |sheet| self.row_of(sheet, seq))? else {
+                continue;
+            };
+            if let Some(due) = row.turn.due {
                 self.queue.unschedule(upstream, due, seq);
             }
-            let mut select =
-                self.conn.prepare_cached("SELECT message FROM message WHERE seq = ?1")?;
+            let messages = self.next_sheet(messages, Table::Messages, seq)?;
             // One that is lost is like one that cannot be opened.
-            let message = select.query_row([seq], |row| row.get(0)).optional()?.unwrap_or_default();
-            drop(select);
+            let message = messages.map_or(Ok(None), |sheet| sheet.part(seq))?.unwrap_or_default();
             given.push(Given {
                 ticket: self.lease(&row, lease_until, false),
                 id: row.id.to_string(),
-                attempts: row.attempts,
+                attempts: row.turn.attempts,
                 received_at: row.received_at,
-                message,
+                message: message.to_vec(),
             });
         }
-        given.sort_unstable_by_key(|given| given.ticket.seq);
         let ends = self.queue.next_end(upstream).filter(|_| given.is_empty());
         let next = self.queue.next_due(upstream).into_iter().chain(ends).min();
         Ok((given, next))
+    }
+
+    /// The sheet in which an entry is, if it is not the one that was read before.
+    fn next_sheet<'a>(
+        &mut self,
+        before: &'a mut Option<Sheet>,
+        table: Table,
+        seq: i64,
+    ) -> Result<Option<&'a Sheet>, Fault> {
+        if !before.as_ref().is_some_and(|sheet| sheet.holds(seq)) {
+            *before = self.sheet(table, seq)?;
+        }
+        Ok(before.as_ref())
     }
 
     /// See [`crate::store::Store::settle`].
@@ -72,22 +89,22 @@ impl Ledger {
         match settlement {
             Settlement::Delivered => {
                 self.turn(&mut row, State::Delivered, now);
-                row.why = None;
-                row.update(&self.conn)?;
-                self.forget_message(row.seq)?;
+                row.turn.why = None;
+                Turn::write(&self.conn, &row)?;
+                self.kept.close(&self.conn, row.seq)?;
             }
             Settlement::Wait { due, why, counts } => {
                 self.turn(&mut row, State::Waiting, now);
-                row.attempts += u32::from(*counts);
-                row.why = Some((*why).to_owned());
+                row.turn.attempts += u32::from(*counts);
+                row.turn.why = Some((*why).to_owned());
                 self.place(&mut row, *due);
-                row.update(&self.conn)?;
+                Turn::write(&self.conn, &row)?;
                 self.must_sync |= lease.fresh;
             }
             Settlement::Dead { why } => {
                 self.turn(&mut row, State::Dead, now);
-                row.why = Some((*why).to_owned());
-                row.update(&self.conn)?;
+                row.turn.why = Some((*why).to_owned());
+                Turn::write(&self.conn, &row)?;
             }
             Settlement::Forget => {
                 self.counts.leave(&row);
@@ -114,7 +131,7 @@ impl Ledger {
             if self.queue.leased(*seq).is_some() {
                 continue;
             }
-            let done = match (order, row.state) {
+            let done = match (order, row.turn.state) {
                 (Order::Retry, State::Waiting) => self.hasten(&mut row, now)?,
                 (Order::Retry, State::Held | State::Dead) if !self.is_credited(&row)? => {
                     self.revive(&mut row, now)?;
@@ -122,9 +139,9 @@ impl Ledger {
                 }
                 (Order::Drop { why }, State::Waiting | State::Held | State::Dead) => {
                     self.turn(&mut row, State::Dropped, now);
-                    row.why = Some(why.clone());
-                    row.update(&self.conn)?;
-                    self.forget_message(row.seq)?;
+                    row.turn.why = Some(why.clone());
+                    Turn::write(&self.conn, &row)?;
+                    self.kept.close(&self.conn, row.seq)?;
                     self.wake(row.lanes(), now)?;
                     true
                 }
@@ -137,10 +154,10 @@ impl Ledger {
 
     /// What waits for a later time is due now. What waits for another goes on waiting.
     fn hasten(&mut self, row: &mut Row, now: UnixSeconds) -> Result<bool, Fault> {
-        let Some(due) = row.due.take() else { return Ok(false) };
+        let Some(due) = row.turn.due.take() else { return Ok(false) };
         self.queue.unschedule(row.upstream, due, row.seq);
         self.place(row, due.min(now));
-        row.update(&self.conn)?;
+        Turn::write(&self.conn, row)?;
         Ok(true)
     }
 
@@ -148,11 +165,11 @@ impl Ledger {
     pub(super) fn revive(&mut self, row: &mut Row, now: UnixSeconds) -> Result<(), Fault> {
         self.must_sync = true;
         self.turn(row, State::Waiting, now);
-        row.attempts = 0;
-        row.why = None;
+        row.turn.attempts = 0;
+        row.turn.why = None;
         self.hold_back(row)?;
         self.place(row, now);
-        row.update(&self.conn)
+        Turn::write(&self.conn, row)
     }
 
     /// Whether another entry has or will bring the money that this one would bring.
@@ -165,7 +182,7 @@ impl Ledger {
         Ok(others
             .iter()
             .filter(same)
-            .any(|other| other.counts_as_credit() && other.state != State::Dropped))
+            .any(|other| other.counts_as_credit() && other.turn.state != State::Dropped))
     }
 
     /// See [`crate::store::Store::prune`]; the entries were found by a reader.
@@ -173,8 +190,8 @@ impl Ledger {
         let mut pruned = 0;
         for seq in seqs {
             let Some(row) = self.row(*seq)? else { continue };
-            let over = matches!(row.state, State::Delivered | State::Dropped);
-            if over && row.changed_at < before {
+            let over = matches!(row.turn.state, State::Delivered | State::Dropped);
+            if over && row.turn.changed_at < before {
                 self.erase(&row)?;
                 pruned += 1;
             }

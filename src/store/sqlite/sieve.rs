@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use super::fault::Fault;
-use super::schema;
+use super::{keys, schema};
 
 /// Keys for each word: of sixty-four bits each sets four.
 const CROWD: usize = 8;
@@ -19,9 +19,6 @@ const CROWD: usize = 8;
 /// Words: half a megabyte at least; at most 64, and it says less then.
 const WORDS_MIN: usize = 1 << 16;
 const WORDS_MAX: usize = 1 << 23;
-
-/// Keys that are read at once: nobody waits for a reader for longer.
-const SLICE: usize = 4096;
 
 pub(super) struct Sieve {
     words: Box<[AtomicU64]>,
@@ -74,23 +71,16 @@ impl Sieve {
         (&self.words[at], bits)
     }
 
-    /// In slices: no transaction holds the log, and whoever has let go of this does not wait.
+    /// Until whoever has let go of this.
     fn fill(self: &Arc<Self>, path: &Path) -> Result<(), Fault> {
         let conn = schema::reader(path)?;
-        let select = format!("SELECT key FROM known WHERE key >= ?1 ORDER BY key LIMIT {SLICE}");
-        let mut select = conn.prepare(&select)?;
-        let mut from = Some(i64::MIN);
-        while let Some(first) = from.filter(|_| Arc::strong_count(self) > 1) {
-            let (mut rows, mut count, mut last) = (select.query([first])?, 0, first);
-            while let Some(row) = rows.next()? {
-                last = row.get(0)?;
-                self.add(last);
-                count += 1;
+        let is_filled = keys::each(&conn, |pairs| {
+            for (key, _) in pairs {
+                self.add(*key);
             }
-            // Entries that share a key are no reason to stay.
-            from = if count < SLICE { None } else { last.checked_add(1) };
-        }
-        self.is_filled.store(from.is_none(), Ordering::Release);
+            Arc::strong_count(self) > 1
+        })?;
+        self.is_filled.store(is_filled, Ordering::Release);
         Ok(())
     }
 }

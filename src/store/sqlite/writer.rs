@@ -94,61 +94,102 @@ impl Writer {
         loop {
             match jobs.recv_timeout(TICK) {
                 Ok(job) => {
-                    let mut batch = vec![job];
-                    batch.extend(jobs.try_iter().take(TOGETHER_MAX - 1));
-                    self.metrics.queued(batch.len());
                     if self.looked.elapsed() >= TICK {
                         self.look();
                     }
-                    self.answer(batch);
+                    self.answer(job, jobs);
                 }
                 Err(RecvTimeoutError::Timeout) => self.look(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        // All are answered before the file is closed.
+        // All are answered before the file is closed, and it is closed here last.
         drop(self.syncer);
+        drop(self.checkpoint);
         self.shared.set_health(Some(StoreError::Closed));
     }
 
-    fn answer(&mut self, batch: Vec<Box<dyn Job>>) {
-        if let Some(now) = batch.iter().filter_map(|job| job.now()).max() {
+    /// Does this and what else has come in one transaction.
+    fn answer(&mut self, first: Box<dyn Job>, others: &Receiver<Box<dyn Job>>) {
+        let mut group = Group::begin();
+        let done = self.transact(&mut group, first, others);
+        if let Some(now) = group.jobs.iter().filter_map(|(job, _)| job.now()).max() {
             self.now = now;
         }
-        let full = self.trouble == Some(StoreError::Full);
-        let (refused, mut taken): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|job| full && job.is_intake());
-        let begun = Instant::now();
-        let done = match &mut self.open {
-            None => Err(self.trouble.unwrap_or(StoreError::Closed)),
-            Some(open) => open.transact(&mut taken).map_err(|fault| {
-                self.failed(&fault);
-                fault.error
-            }),
-        };
+        self.metrics.queued(group.jobs.len() + group.refused.len());
+        let done = done.map_err(|fault| {
+            self.failed(&fault);
+            fault.error
+        });
         self.tell();
+        let Group { begun, jobs, must_sync: _, refused } = group;
         self.refuse(refused, StoreError::Full);
         match done {
-            Ok(Done { must_sync, log }) => {
-                let mut must_sync = must_sync.into_iter();
-                let (jobs, soft): (Vec<_>, Vec<_>) =
-                    taken.into_iter().partition(|_| must_sync.next() == Some(true));
+            Ok(log) => {
+                let (hard, soft): (Vec<_>, Vec<_>) =
+                    jobs.into_iter().partition(|(_, must_sync)| *must_sync);
                 if !soft.is_empty() {
                     self.metrics.committed(soft.len(), false, begun.elapsed());
-                    for job in soft {
+                    for (job, _) in soft {
                         job.answer(Ok(()));
                     }
                 }
-                if !jobs.is_empty() {
+                if !hard.is_empty() {
+                    let jobs = hard.into_iter().map(|(job, _)| job).collect();
                     self.syncer.sync(Commit { jobs, begun, log });
                 }
             }
-            Err(error) => self.refuse(taken, error),
+            Err(error) => self.refuse(jobs.into_iter().map(|(job, _)| job).collect(), error),
         }
         if let Some(Open { ledger, .. }) = &self.open
             && let Err(fault) = self.checkpoint.step(&ledger.conn)
         {
             self.failed(&fault);
+        }
+    }
+
+    /// Says which log must be synced for those who need that.
+    fn transact(
+        &mut self,
+        group: &mut Group,
+        first: Box<dyn Job>,
+        others: &Receiver<Box<dyn Job>>,
+    ) -> Result<Arc<Log>, Fault> {
+        let is_full = self.trouble == Some(StoreError::Full);
+        let Some(Open { ledger, log }) = &mut self.open else {
+            group.jobs.push((first, false));
+            return Err(Fault::new(self.trouble.unwrap_or(StoreError::Closed), "no file is open"));
+        };
+        let done = log.sound().and_then(|()| ledger.begin());
+        let mut first = Some(first);
+        let done = done.and_then(|()| {
+            // While what was committed before is being synced there is no hurry to commit more.
+            loop {
+                let waits = group.must_sync && !self.syncer.is_idle();
+                let most = if waits { TOGETHER_MAX } else { TOGETHER_MAX / 4 };
+                if group.jobs.len() >= most {
+                    break;
+                }
+                match first.take().or_else(|| others.try_recv().ok()) {
+                    Some(job) => group.run(job, is_full, ledger)?,
+                    None if waits => self.syncer.wait(),
+                    None => break,
+                }
+            }
+            ledger.commit()
+        });
+        match done {
+            Ok(()) => {
+                ledger.keep();
+                Ok(Arc::clone(log))
+            }
+            Err(fault) => {
+                group.jobs.extend(first.map(|job| (job, false)));
+                ledger.undo();
+                // It may be over already; and the connection is closed after most faults.
+                drop(ledger.conn.execute_batch("ROLLBACK"));
+                Err(fault)
+            }
         }
     }
 
@@ -270,45 +311,39 @@ impl Writer {
     }
 }
 
-/// What a transaction has left to do.
-struct Done {
-    /// Of each job, whether the log must be synced before it is answered.
-    must_sync: Vec<bool>,
-    log: Arc<Log>,
+/// Jobs that share a transaction.
+struct Group {
+    begun: Instant,
+    /// And whether the log must be synced before they are answered.
+    jobs: Vec<(Box<dyn Job>, bool)>,
+    /// Whether it must be for one of them.
+    must_sync: bool,
+    /// Unseen: the disk is full.
+    refused: Vec<Box<dyn Job>>,
 }
 
-impl Open {
-    /// Runs the jobs in one transaction.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Done, Fault> {
-        let Self { ledger, log } = self;
-        log.sound()?;
-        match attempt(ledger, jobs) {
-            Ok(must_sync) => {
-                ledger.keep();
-                Ok(Done { must_sync, log: Arc::clone(log) })
-            }
-            Err(fault) => {
-                ledger.undo();
-                // It may be over already; and the connection is closed after most faults.
-                drop(ledger.conn.execute_batch("ROLLBACK"));
-                Err(fault)
-            }
+impl Group {
+    fn begin() -> Self {
+        let jobs = Vec::with_capacity(TOGETHER_MAX);
+        Self { begun: Instant::now(), jobs, must_sync: false, refused: Vec::new() }
+    }
+
+    fn run(
+        &mut self,
+        mut job: Box<dyn Job>,
+        is_full: bool,
+        ledger: &mut Ledger,
+    ) -> Result<(), Fault> {
+        if is_full && job.is_intake() {
+            self.refused.push(job);
+            return Ok(());
         }
-    }
-}
-
-fn attempt(ledger: &mut Ledger, jobs: &mut [Box<dyn Job>]) -> Result<Vec<bool>, Fault> {
-    ledger.conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let mut must_sync = Vec::with_capacity(jobs.len());
-    for job in jobs {
         ledger.must_sync = false;
-        job.run(ledger)?;
-        must_sync.push(ledger.must_sync);
+        let done = job.run(ledger);
+        self.jobs.push((job, ledger.must_sync));
+        self.must_sync |= ledger.must_sync;
+        done
     }
-    ledger.fresh.write(&ledger.conn)?;
-    ledger.known.put(&ledger.conn, ledger.newest)?;
-    ledger.conn.prepare_cached("COMMIT")?.execute([])?;
-    Ok(must_sync)
 }
 
 /// Writes the log into the file, syncs that, and empties the log.
