@@ -11,6 +11,7 @@ use crate::app::wall_clock;
 use crate::cli::given::read_text;
 use crate::cli::{Exit, complain};
 use crate::engine::bind::StrengthPlan;
+use crate::live::Snapshot;
 use crate::live::loader::{Failure, Loaded, Loader, Report};
 use crate::live::sources::Sources;
 use crate::rule::coverage::Row;
@@ -224,6 +225,7 @@ impl Checker<'_> {
                     let delivery = route.delivery.as_str();
                     writeln!(self.out, "  {path:<40} {:<12} {delivery:<8} {state}", route.gateway)?;
                 }
+                self.site(&snapshot)?;
                 for pair in snapshot.tls.iter().flat_map(|tls| tls.pairs()) {
                     let end = jiff::Timestamp::from_second(pair.expires_at());
                     let end = end.map_or_else(|_| "never".to_owned(), |end| end.to_string());
@@ -238,6 +240,26 @@ impl Checker<'_> {
                 }
                 writeln!(self.out)?;
             }
+        }
+        Ok(())
+    }
+
+    /// What passes through, and what does not although no route has it.
+    fn site(&mut self, snapshot: &Snapshot) -> Result<()> {
+        for proxy in &snapshot.site.proxies {
+            let proxy = &proxy.config;
+            writeln!(self.out, "  {:<40} passes through to {}", proxy.prefix, proxy.upstream)?;
+        }
+        let mut kept: Vec<(&str, &str)> = Vec::new();
+        if !snapshot.site.proxies.is_empty() {
+            let routes = snapshot.routes.iter();
+            kept.extend(routes.filter_map(|(path, route)| Some((route.forward.to()?, &**path))));
+        }
+        kept.sort_unstable();
+        kept.dedup_by_key(|(to, _)| *to);
+        for (to, path) in kept {
+            let to = to.split('?').next().unwrap_or(to);
+            writeln!(self.out, "  {to:<40} does not: there the events of {path} arrive")?;
         }
         Ok(())
     }

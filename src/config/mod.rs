@@ -353,6 +353,16 @@ pub enum Forward {
     },
 }
 
+impl Forward {
+    /// Path and query at the upstream; `None`: those of the request.
+    pub fn to(&self) -> Option<&str> {
+        match self {
+            Self::Canonical { to } => Some(to),
+            Self::Original { to, .. } => to.as_deref(),
+        }
+    }
+}
+
 /// Which inbounds are kept as they came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Capture {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The same daemon as a plain reverse proxy: what passes through, unjudged.
-# BENCH_PEERS="tests/bench/pass.sh tests/bench/peer.sh" ../shared/bench/run.sh --quick countersign-pass nginx-plain
+# BENCH_PEERS=$PWD/tests/bench/pass.sh:$PWD/tests/bench/peer.sh ../shared/bench/run.sh --quick countersign-pass nginx-plain
 NAME=countersign-pass PORT=28921 KINDS="none" WHAT="pass-through, streaming" WARM=1
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 BIN=${COUNTERSIGN:-$HERE/../../target/release/countersign} VERSION="$BIN --version"

@@ -120,6 +120,26 @@ fn check_of_a_configuration_shows_its_rules_and_names_the_secret_that_is_missing
     assert!(out.contains("OUT OF SERVICE: parameter `signing_secrets`: environment variable NOT_SET_ANYWHERE is not set"), "{out}");
 }
 
+#[test]
+fn check_says_what_of_a_site_does_not_pass_through() {
+    let folder = Folder::new();
+    folder.write(
+        "countersign.yaml",
+        "listen: [ { address: 127.0.0.1:0 } ]\nupstreams:\n  shop: { print: events }\n  \
+         site: { url: \"http://127.0.0.1:9\", secret: env:NOT_SET_ANYWHERE }\nroutes:\n  \
+         - path: /s\n    gateway: stripe\n    params: { signing_secrets: env:NOT_SET_ANYWHERE }\n    \
+         upstream: shop\n    forward: { as: canonical, to: /?a=b }\nproxy: [ { upstream: site } ]\n",
+    );
+    let output =
+        countersign(&["check", "--config", folder.at("countersign.yaml").to_str().unwrap()]);
+    let (_, out, err) = said(&output);
+    let lines: Vec<String> =
+        out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for line in ["/ passes through to site", "/ does not: there the events of /s arrive"] {
+        assert!(lines.iter().any(|found| found == line), "{line:?} in\n{out}\n{err}");
+    }
+}
+
 /// Ends with the exit code, its output going to a reader that has left.
 fn unheard(args: &[&str], input: &[u8]) -> Option<i32> {
     let (reader, writer) = std::io::pipe().unwrap();

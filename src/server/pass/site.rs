@@ -8,7 +8,7 @@ use hyper::header::HOST;
 use hyper::http::uri::Authority;
 
 use super::path::{Protected, normal};
-use crate::config::{Forward, Hosts, Target};
+use crate::config::{Hosts, Target};
 use crate::live::{Proxy, Snapshot};
 use crate::metrics::{Metrics, ProxyMetrics};
 use crate::server::limit::rate::Meter;
@@ -121,11 +121,8 @@ impl Passage {
 /// What belongs to a webhook here, and what takes verified events at an upstream.
 fn protected(snapshot: &Snapshot) -> Protected {
     let paths = snapshot.routes.iter().flat_map(|(path, route)| {
-        let to = match &route.forward {
-            Forward::Canonical { to } => Some(to.as_str()),
-            Forward::Original { to, .. } => to.as_deref(),
-        };
-        [Some(path.as_str()), to.and_then(|to| to.split('?').next())].into_iter().flatten()
+        let to = route.forward.to().and_then(|to| to.split('?').next());
+        [Some(path.as_str()), to].into_iter().flatten()
     });
     Protected::new(paths)
 }

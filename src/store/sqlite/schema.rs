@@ -97,7 +97,10 @@ pub(super) fn writer(path: &Path, bytes_max: u64) -> Result<Connection, Fault> {
         }
         VERSION => {}
         other => {
-            let text = format!("the file has version {other}, of another program than this");
+            let text = format!(
+                "it has form {other}, and this program reads form {VERSION}: deliver what waits with \
+                 the program that wrote it, then remove the file"
+            );
             return Err(Fault::new(StoreError::Disk, text));
         }
     }
