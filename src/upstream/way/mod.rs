@@ -24,12 +24,12 @@ use super::{Ends, Error, proxy};
 use crate::config::{Address, Host, Http, ProxyProtocol, TlsVersion};
 use crate::live::{self, UpstreamTls};
 
-/// Bytes of a segment where the network is this machine: as on an Ethernet.
+/// Bytes of a segment where the network is this machine: as of the largest frames of an Ethernet.
 ///
 /// Over the loopback a segment has 64 KiB, and Linux gives whoever sends a buffer of twenty at once:
 /// some hundred answers that nobody takes are gigabytes of the kernel's, and then all connections of
 /// the machine wait for its timers. A buffer grows where what is in it is taken.
-const LOOPBACK_SEGMENT_BYTES: u32 = 1460;
+const LOOPBACK_SEGMENT_BYTES: u32 = 8960;
 
 /// What the kernel keeps of an answer over the loopback before it is taken, for the same reason. Over
 /// a way without delay a larger window brings nothing.
