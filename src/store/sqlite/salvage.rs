@@ -107,33 +107,40 @@ fn fill(path: &Path, filling: &Path, bytes_max: u64, salvaged: &mut Salvaged) ->
 
 /// Makes of what could be read what the tables promise.
 fn mend(new: &Connection, salvaged: &mut Salvaged) -> Result<(), Fault> {
-    new.execute_batch("DELETE FROM message WHERE first NOT IN (SELECT first FROM sheet)")?;
+    // No number is given twice, even where the entry that had it is lost; one that no outbox has ever
+    // reached is damage.
+    new.execute_batch(
+        "DELETE FROM message WHERE first NOT IN (SELECT first FROM sheet);
+         UPDATE progress SET known = 0, newest =
+             (SELECT coalesce(max(seq), 0) FROM turn WHERE seq < 1000000000000000);",
+    )?;
     let mut select = new.prepare("SELECT first FROM sheet ORDER BY first")?;
     let firsts = select.query_map([], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     let mut before = i64::MIN;
     for first in firsts {
-        forget_turns(new, before, first)?;
-        if let Some(sheet) = Sheet::at(new, Table::Entries, first)? {
-            let left = mend_sheet(new, &sheet)?;
-            salvaged.kept += u64::from(left);
-            salvaged.lost += u64::from(sheet.there.count_ones() - left);
+        let Some(sheet) = Sheet::at(new, Table::Entries, first)? else { continue };
+        let left = mend_sheet(new, &sheet)?;
+        salvaged.kept += u64::from(left.count_ones());
+        salvaged.lost += u64::from((sheet.there & !left).count_ones());
+        for seq in sheet::seqs(first, left) {
+            forget_turns(new, before, seq)?;
+            before = seq;
         }
-        before = first.saturating_add(ENTRIES_MAX - 1);
     }
-    forget_turns(new, before, i64::MAX)?;
-    // The newest of all the ledger finds itself.
-    new.execute_batch("UPDATE progress SET known = 0, newest = 0")?;
-    Ok(())
+    forget_turns(new, before, i64::MAX)
 }
 
-/// Of entries that are not there any more.
+/// Of entries between these, which are not there any more.
 fn forget_turns(new: &Connection, after: i64, before: i64) -> Result<(), Fault> {
+    if after.checked_add(1) == Some(before) {
+        return Ok(());
+    }
     let mut delete = new.prepare_cached("DELETE FROM turn WHERE seq > ?1 AND seq < ?2")?;
     delete.execute((after, before))?;
     Ok(())
 }
 
-/// How many entries of it there are.
+/// Which entries of it there are.
 fn mend_sheet(new: &Connection, sheet: &Sheet) -> Result<u32, Fault> {
     let first = sheet.first;
     let entries = readable(sheet, |seq, part| facts::unpack(seq, part).is_some());
@@ -143,9 +150,6 @@ fn mend_sheet(new: &Connection, sheet: &Sheet) -> Result<u32, Fault> {
     let mut messages = messages.unwrap_or(Sheet { first, there: 0, parts: Vec::new() });
     let turns = Turn::of_sheet(new, first)?;
     let mut open = 0;
-    for (seq, _) in turns.iter().filter(|(seq, _)| !entries.holds(*seq)) {
-        Turn::delete(new, *seq)?;
-    }
     for part in entries.parts() {
         let (seq, part) = part?;
         let facts = facts::unpack(seq, part).ok_or_else(|| sheet::damaged(seq))?;
@@ -174,7 +178,7 @@ fn mend_sheet(new: &Connection, sheet: &Sheet) -> Result<u32, Fault> {
     } else {
         entries.write(new, Table::Entries)?;
     }
-    Ok(entries.there.count_ones())
+    Ok(entries.there)
 }
 
 /// What of it can be read.
