@@ -124,10 +124,11 @@ impl Sqlite {
         now: Option<UnixSeconds>,
         work: impl FnMut(&mut Ledger) -> Result<Result<T, StoreError>, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.tell(false, now, work).await
+        self.submit(false, now, work).await
     }
 
-    async fn tell<T: Send + 'static>(
+    /// See [`Job::is_intake`].
+    async fn submit<T: Send + 'static>(
         &self,
         is_intake: bool,
         now: Option<UnixSeconds>,
@@ -192,7 +193,7 @@ impl Store for Sqlite {
             // Held here until the answer is there, so that the writer need not free it.
             let ready: Arc<[Ready]> = ready.collect();
             let lent = Arc::clone(&ready);
-            self.tell(true, Some(now), move |ledger| ledger.admit(&lent, intake, now)).await
+            self.submit(true, Some(now), move |ledger| ledger.admit(&lent, intake, now)).await
         })
     }
 
