@@ -10,8 +10,9 @@
 //! others use the machine.
 //!
 //! The folder is `COUNTERSIGN_BENCH_FOLDER`, or one under the target folder. What a slow disk does
-//! to both can be seen with `strace -f -qq -o /dev/null -e trace=fdatasync -e
-//! inject=fdatasync:delay_exit=1000` before the binary, in microseconds.
+//! to both can be seen with `strace -f --seccomp-bpf -qq -o /dev/null -e trace=fdatasync -e
+//! inject=fdatasync:delay_exit=1000` before the binary, in microseconds; without `--seccomp-bpf` every
+//! other call is held up too.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
