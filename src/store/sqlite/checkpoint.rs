@@ -21,7 +21,7 @@ const PAGE_BYTES: u64 = schema::PAGE_BYTES as u64;
 
 /// Pages in the log that have not been taken, for the thread to begin. It syncs the file when it has
 /// taken them, and a sync of the log waits behind that: often and little, so that no commit waits
-/// long. With 3 MiB the slowest of a hundred answers took twice as long, at the same rate.
+/// long.
 const BEGIN: u64 = (1 << 19) / PAGE_BYTES;
 /// Pages that it leaves, if it can: while it takes some, others come.
 const LEFT: u64 = (1 << 16) / PAGE_BYTES;
