@@ -15,6 +15,8 @@ pub const KEY_BYTES: usize = 32;
 const NAME_BYTES: usize = 4;
 const PLAIN: u8 = 0;
 const SEALED: u8 = 1;
+/// Bytes before the text of what is sealed.
+const BEFORE: usize = 1 + NAME_BYTES + NONCE_LEN;
 
 /// The keys of bodies at rest: the first seals, all open.
 #[derive(Default)]
@@ -36,30 +38,30 @@ impl Seal {
         !self.0.is_empty()
     }
 
-    /// A body as it is kept.
+    /// A body as it is kept. `write` writes it behind what is there, about `len` bytes.
     ///
     /// # Panics
     ///
     /// Where the system has no random numbers.
-    pub fn seal(&self, place: &[u8], body: &[u8]) -> Vec<u8> {
+    pub fn seal(&self, place: &[u8], len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let Some((name, key)) = self.0.first() else {
-            return [&[PLAIN], body].concat();
+            let mut plain = Vec::with_capacity(1 + len);
+            plain.push(PLAIN);
+            write(&mut plain);
+            return plain;
         };
         let mut nonce = [0; NONCE_LEN];
         // Random nonces of one key may be used for 2^32 bodies (NIST SP 800-38D §8.3).
         aws_lc_rs::rand::fill(&mut nonce).expect("the system has random numbers");
-        let mut sealed = Vec::with_capacity(1 + NAME_BYTES + NONCE_LEN + body.len() + 16);
-        sealed.extend_from_slice(&[SEALED]);
+        let mut sealed = Vec::with_capacity(BEFORE + len + AES_256_GCM.tag_len());
+        sealed.push(SEALED);
         sealed.extend_from_slice(name);
         sealed.extend_from_slice(&nonce);
-        let mut text = body.to_vec();
-        key.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(place),
-            &mut text,
-        )
-        .expect("a body is shorter than 64 GiB");
-        sealed.append(&mut text);
+        write(&mut sealed);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let body = sealed.get_mut(BEFORE..).expect("it was written behind what was there");
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(place), body);
+        sealed.extend_from_slice(tag.expect("a body is shorter than 64 GiB").as_ref());
         sealed
     }
 
@@ -88,6 +90,14 @@ impl Seal {
 mod tests {
     use super::*;
 
+    fn body(text: &mut Vec<u8>) {
+        text.extend_from_slice(b"body");
+    }
+
+    fn x(text: &mut Vec<u8>) {
+        text.push(b'x');
+    }
+
     fn key(byte: u8) -> Secret {
         Secret::new(vec![byte; KEY_BYTES])
     }
@@ -95,7 +105,7 @@ mod tests {
     #[test]
     fn what_was_sealed_opens_under_its_key_at_its_place_and_nowhere_else() {
         let seal = Seal::new(&[key(1)]).unwrap();
-        let sealed = seal.seal(b"a", b"body");
+        let sealed = seal.seal(b"a", 4, body);
         assert!(!sealed.windows(4).any(|window| window == b"body"));
         assert_eq!(seal.open(b"a", &sealed).as_deref(), Some(&b"body"[..]));
         assert_eq!(seal.open(b"b", &sealed), None, "another place");
@@ -110,10 +120,10 @@ mod tests {
 
     #[test]
     fn an_old_key_opens_what_it_sealed_and_a_new_one_seals() {
-        let old = Seal::new(&[key(1)]).unwrap().seal(b"", b"x");
+        let old = Seal::new(&[key(1)]).unwrap().seal(b"", 1, x);
         let both = Seal::new(&[key(2), key(1)]).unwrap();
         assert_eq!(both.open(b"", &old).as_deref(), Some(&b"x"[..]));
-        let new = both.seal(b"", b"x");
+        let new = both.seal(b"", 1, x);
         assert!(Seal::new(&[key(2)]).unwrap().open(b"", &new).is_some());
         assert!(Seal::new(&[key(1)]).unwrap().open(b"", &new).is_none());
     }
@@ -122,7 +132,7 @@ mod tests {
     fn without_a_key_bodies_are_kept_as_they_are_and_a_short_key_is_none() {
         let none = Seal::new(&[]).unwrap();
         assert!(!none.seals());
-        assert_eq!(none.open(b"", &none.seal(b"", b"x")).as_deref(), Some(&b"x"[..]));
+        assert_eq!(none.open(b"", &none.seal(b"", 1, x)).as_deref(), Some(&b"x"[..]));
         assert!(Seal::new(&[Secret::from("short")]).is_none());
     }
 }

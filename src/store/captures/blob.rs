@@ -5,18 +5,21 @@ use super::Kept;
 /// What its seal is bound to.
 pub(super) const PLACE: &[u8] = b"capture";
 
-pub(super) fn pack(kept: &Kept) -> Vec<u8> {
+/// About how many bytes it will be.
+pub(super) fn len(kept: &Kept) -> usize {
+    kept.body.len() + kept.target.len() + 64 * kept.headers.len() + 64
+}
+
+pub(super) fn pack(out: &mut Vec<u8>, kept: &Kept) {
     let Kept { method, target, headers, body, masked: _ } = kept;
-    let mut out = Vec::with_capacity(body.len() + target.len() + 32 * headers.len() + 64);
-    part(&mut out, method.as_bytes());
-    part(&mut out, target.as_bytes());
-    length(&mut out, headers.len());
+    part(out, method.as_bytes());
+    part(out, target.as_bytes());
+    length(out, headers.len());
     for (name, value) in headers {
-        part(&mut out, name.as_bytes());
-        part(&mut out, value);
+        part(out, name.as_bytes());
+        part(out, value);
     }
     out.extend_from_slice(body);
-    out
 }
 
 fn part(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -72,7 +75,8 @@ mod tests {
             body: b"body".to_vec(),
             masked: true,
         };
-        let packed = pack(&kept);
+        let mut packed = Vec::new();
+        pack(&mut packed, &kept);
         assert_eq!(unpack(&packed, true).as_ref(), Some(&kept));
         let head = packed.len() - kept.body.len();
         for end in 0..head {

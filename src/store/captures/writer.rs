@@ -125,7 +125,8 @@ impl Writer {
         if !self.settings.seal.seals() {
             inbound = without_cards(&inbound);
         }
-        let sealed = self.settings.seal.seal(blob::PLACE, &blob::pack(&inbound));
+        let pack = |out: &mut Vec<u8>| blob::pack(out, &inbound);
+        let sealed = self.settings.seal.seal(blob::PLACE, blob::len(&inbound), pack);
         Row { summary, masked: inbound.masked, sealed }
     }
 }

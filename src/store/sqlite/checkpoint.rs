@@ -110,9 +110,8 @@ fn take_over(path: &Path, shared: &Shared, begun: &Receiver<()>, is_near: &Atomi
 
 /// Pages in the log, and how many of them have been taken.
 fn checkpoint(conn: &Connection, how: &str) -> Result<(u64, u64), Fault> {
-    let pages = conn.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| {
-        Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-    })?;
+    let mut pragma = conn.prepare_cached(&format!("PRAGMA wal_checkpoint({how})"))?;
+    let pages = pragma.query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
     let count = |pages: i64| u64::try_from(pages).unwrap_or_default();
     let (log, taken) = (count(pages.0), count(pages.1));
     if taken > log {

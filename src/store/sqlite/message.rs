@@ -9,24 +9,30 @@ use crate::store::{Form, Message};
 
 /// The message as it is kept.
 pub(super) fn keep(seal: &Seal, id: &str, message: &Message) -> Vec<u8> {
-    let mut text = Vec::with_capacity(message.body.len() + message.to.len() + 64);
-    put(&mut text, message.to.as_bytes());
-    match &message.form {
-        Form::Canonical => text.push(0),
-        Form::Original { method, headers } => {
-            text.push(1);
-            put(&mut text, method.as_bytes());
-            count(&mut text, headers.len());
-            for (name, value) in headers {
-                put(&mut text, name.as_bytes());
-                put(&mut text, value);
+    let Message { to, form, body } = message;
+    let head = match form {
+        Form::Canonical => 0,
+        Form::Original { headers, .. } => 64 * headers.len(),
+    };
+    seal.seal(&place(id), to.len() + head + body.len() + 64, |text| {
+        let begin = text.len();
+        put(text, to.as_bytes());
+        match form {
+            Form::Canonical => text.push(0),
+            Form::Original { method, headers } => {
+                text.push(1);
+                put(text, method.as_bytes());
+                count(text, headers.len());
+                for (name, value) in headers {
+                    put(text, name.as_bytes());
+                    put(text, value);
+                }
             }
         }
-    }
-    text.extend_from_slice(&message.body);
-    let sum = sum(id, &text);
-    text.extend_from_slice(&sum);
-    seal.seal(&place(id), &text)
+        text.extend_from_slice(body);
+        let sum = sum(id, &text[begin..]);
+        text.extend_from_slice(&sum);
+    })
 }
 
 /// The message. `None`: it was sealed under another key, or is damaged.

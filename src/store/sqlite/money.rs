@@ -47,12 +47,14 @@ impl std::fmt::Display for Sum {
 
 fn parse(value: &str) -> Option<(i128, u32)> {
     let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let places = u32::try_from(decimals.len()).ok().filter(|places| *places <= SCALE)?;
-    if whole.is_empty() || !digits(whole) || !digits(decimals) {
+    if whole.is_empty() {
         return None;
     }
-    let number: i128 = format!("{whole}{decimals}").parse().ok()?;
+    let digits = whole.bytes().chain(decimals.bytes()).map(char::from);
+    let number = digits.map(|digit| digit.to_digit(10)).try_fold(0_i128, |number, digit| {
+        number.checked_mul(10)?.checked_add(i128::from(digit?))
+    })?;
     Some((number.checked_mul(10_i128.pow(SCALE - places))?, places))
 }
 
