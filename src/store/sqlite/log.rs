@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -64,7 +64,7 @@ pub(super) struct Commit {
 
 /// The thread that syncs. It ends with this, when all have been answered.
 pub(super) struct Syncer {
-    commits: Option<SyncSender<Commit>>,
+    commits: Option<SyncSender<(Commit, Pending)>>,
     thread: Option<JoinHandle<()>>,
     busy: Arc<Busy>,
 }
@@ -77,30 +77,41 @@ struct Busy {
 }
 
 impl Busy {
-    fn begin(&self) {
-        *self.lock() += 1;
-    }
-
-    fn end(&self) {
-        *self.lock() -= 1;
-        self.over.notify_all();
-    }
-
     /// Nothing is left half done under it.
     fn lock(&self) -> MutexGuard<'_, usize> {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// One of those. Over when it goes, also where the thread panics: nobody waits for what will not be.
+struct Pending(Arc<Busy>);
+
+impl Pending {
+    fn begin(busy: &Arc<Busy>) -> Self {
+        *busy.lock() += 1;
+        Self(Arc::clone(busy))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        *self.0.lock() -= 1;
+        self.0.over.notify_all();
+    }
+}
+
 impl Syncer {
     pub(super) fn start(shared: Arc<Shared>, metrics: StoreMetrics) -> Result<Self, StoreError> {
         let (commits, committed) = sync_channel(1);
-        let busy = Arc::new(Busy::default());
-        let of_thread = Arc::clone(&busy);
         let thread = thread::Builder::new().name("outbox-sync".to_owned());
-        let thread = thread.spawn(move || run(&committed, &of_thread, &shared, &metrics));
+        let thread = thread.spawn(move || run(&committed, &shared, &metrics));
         let thread = thread.map_err(|_| StoreError::Disk)?;
-        Ok(Self { commits: Some(commits), thread: Some(thread), busy })
+        Ok(Self { commits: Some(commits), thread: Some(thread), busy: Arc::default() })
+    }
+
+    /// Whether the thread has panicked: nothing is synced any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Whether a commit would be synced at once.
@@ -116,12 +127,10 @@ impl Syncer {
 
     /// Syncs it and answers.
     pub(super) fn sync(&self, commit: Commit) {
-        self.busy.begin();
         let commits = self.commits.as_ref().expect("it is there until this ends");
-        if let Err(lost) = commits.send(commit) {
+        if let Err(SendError((lost, _))) = commits.send((commit, Pending::begin(&self.busy))) {
             // The thread has panicked. Nobody is told that anything was kept.
-            self.busy.end();
-            for job in lost.0.jobs {
+            for job in lost.jobs {
                 job.answer(Err(StoreError::Closed));
             }
         }
@@ -138,8 +147,8 @@ impl Drop for Syncer {
     }
 }
 
-fn run(committed: &Receiver<Commit>, busy: &Busy, shared: &Shared, metrics: &StoreMetrics) {
-    while let Ok(Commit { jobs, begun, log }) = committed.recv() {
+fn run(committed: &Receiver<(Commit, Pending)>, shared: &Shared, metrics: &StoreMetrics) {
+    while let Ok((Commit { jobs, begun, log }, pending)) = committed.recv() {
         let synced = log.sync().map_err(|fault| {
             // Before anybody is answered, so that nobody finds it otherwise. The writer comes across
             // it by itself.
@@ -147,7 +156,7 @@ fn run(committed: &Receiver<Commit>, busy: &Busy, shared: &Shared, metrics: &Sto
             shared.report(fault.clone());
             fault.error
         });
-        busy.end();
+        drop(pending);
         match synced {
             Ok(()) => metrics.committed(jobs.len(), true, begun.elapsed()),
             Err(error) => jobs.iter().for_each(|_| metrics.failed(error.as_str())),

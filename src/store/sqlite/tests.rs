@@ -1,4 +1,4 @@
-//! What an outage of weeks leaves behind.
+//! What an outage of weeks leaves behind, and what a panic does.
 
 use std::path::Path;
 
@@ -105,4 +105,51 @@ async fn a_million_that_wait_take_a_bounded_part_of_memory() {
     assert!(more < 512 * 1024, "{more} KiB");
     drop(store);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Panics in the thread that frees it.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("as a defect of ours would");
+    }
+}
+
+/// A store, and its folder, after something has panicked in it.
+async fn after_panic(name: &str, must_sync: bool) -> (Sqlite, PathBuf) {
+    let folder = std::env::temp_dir().join(format!("countersign-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("outbox.db");
+    let metrics = crate::metrics::Metrics::new().unwrap().store();
+    let settings =
+        Settings { path, waiting_max: 1 << 20, bytes_max: 1 << 30, seal: Arc::default() };
+    let store = Sqlite::open(settings, NOW, metrics).unwrap();
+    let bomb = Bomb;
+    // What must be synced is answered, and freed, by the thread that syncs; else by the writer.
+    let work = move |ledger: &mut Ledger| {
+        let _ = &bomb;
+        ledger.must_sync = must_sync;
+        Ok(Ok(()))
+    };
+    assert_eq!(store.ask(None, work).await, Err(StoreError::Closed));
+    (store, folder)
+}
+
+#[tokio::test]
+async fn where_a_thread_of_the_store_panics_everybody_is_refused_and_nobody_waits() {
+    for (name, must_sync) in [("syncer", true), ("writer", false)] {
+        let (store, folder) = after_panic(name, must_sync).await;
+        for number in 1..4 {
+            let admitted = store.admit(vec![paid(number)], Intake::Queue, NOW).await;
+            assert_eq!(admitted, Err(StoreError::Closed), "{name}");
+        }
+        let over = store.writer.as_ref().unwrap();
+        while !over.is_finished() {
+            thread::yield_now();
+        }
+        assert_eq!(store.health(), Err(StoreError::Closed), "{name}");
+        drop(store);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

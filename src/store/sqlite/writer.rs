@@ -47,6 +47,16 @@ pub(super) struct Writer {
     syncer: Syncer,
 }
 
+/// Says that the store is closed when the writer ends, also where it ends by a panic: whoever asks
+/// then is refused, and nobody takes it for well.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.set_health(Some(StoreError::Closed));
+    }
+}
+
 /// The file, open.
 struct Open {
     ledger: Ledger,
@@ -91,7 +101,8 @@ impl Writer {
 
     /// Until nobody can ask any more.
     pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
-        loop {
+        let closing = Closing(Arc::clone(&self.shared));
+        while !self.syncer.is_over() {
             match jobs.recv_timeout(TICK) {
                 Ok(job) => {
                     if self.looked.elapsed() >= TICK {
@@ -106,7 +117,7 @@ impl Writer {
         // All are answered before the file is closed, and it is closed here last.
         drop(self.syncer);
         drop(self.checkpoint);
-        self.shared.set_health(Some(StoreError::Closed));
+        drop(closing);
     }
 
     /// Does this and what else has come in one transaction.
