@@ -17,32 +17,33 @@ const KEPT_MAX: usize = 4 * BYTES_MAX;
 /// What is not written yet. Nothing is where no entry is there.
 pub(super) struct Fresh {
     entries: Sheet,
-    messages: Sheet,
+    /// Of the same entries.
+    messages: Vec<u8>,
 }
 
 impl Default for Fresh {
     fn default() -> Self {
-        let empty = |bytes| Sheet { first: 0, there: 0, parts: Vec::with_capacity(bytes) };
-        Self { entries: empty(BYTES_MAX / 4), messages: empty(2 * BYTES_MAX) }
+        let parts = Vec::with_capacity(BYTES_MAX / 4);
+        let entries = Sheet { first: 0, there: 0, parts };
+        Self { entries, messages: Vec::with_capacity(2 * BYTES_MAX) }
     }
 }
 
 impl Fresh {
     /// Whether the next entry may have no place.
     pub(super) fn is_full(&self) -> bool {
-        self.entries.there == u32::MAX || self.messages.parts.len() >= BYTES_MAX
+        self.entries.there == u32::MAX || self.messages.len() >= BYTES_MAX
     }
 
     /// Numbers come one after another.
     pub(super) fn add(&mut self, seq: i64, facts: &[u8], birth: &Birth, message: &[u8]) {
         let Self { entries, messages } = self;
         if entries.there == 0 {
-            (entries.first, messages.first) = (seq, seq);
+            entries.first = seq;
         }
         entries.there |= bit(entries.first, seq).expect("it is written when it is full");
-        messages.there = entries.there;
         facts::put(&mut entries.parts, seq, facts, birth);
-        pack::put(&mut messages.parts, message);
+        pack::put(messages, message);
     }
 
     /// Whether an entry is among these: their numbers are the highest.
@@ -57,16 +58,18 @@ impl Fresh {
             return Ok(None);
         }
         self.entries.write(conn, Table::Entries)?;
-        self.messages.write(conn, Table::Messages)?;
+        let messages = Sheet { first, there, parts: std::mem::take(&mut self.messages) };
+        messages.write(conn, Table::Messages)?;
+        self.messages = messages.parts;
         self.forget();
         Ok(Some((first, there)))
     }
 
     pub(super) fn forget(&mut self) {
-        for sheet in [&mut self.entries, &mut self.messages] {
-            sheet.there = 0;
-            sheet.parts.clear();
-            sheet.parts.shrink_to(KEPT_MAX);
+        self.entries.there = 0;
+        for parts in [&mut self.entries.parts, &mut self.messages] {
+            parts.clear();
+            parts.shrink_to(KEPT_MAX);
         }
     }
 }
