@@ -165,7 +165,7 @@ async fn no_acknowledged_event_is_lost_or_doubled_by_a_killed_daemon() {
     let chance = Arc::new(Chance(AtomicU64::new(seed)));
     let folder = Folder::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = free_address().await;
+    let address = free_address();
     folder.write("ledger.yaml", ledger::rule());
     folder.write("secret", ledger::SECRET);
     folder.write("upstream", WEBHOOK_SECRET);

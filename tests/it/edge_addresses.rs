@@ -112,7 +112,7 @@ async fn the_one_with_fewer_requests_under_way_gets_the_next() {
 #[tokio::test]
 async fn a_request_that_finds_nobody_goes_to_the_next_address_and_soon_at_once() {
     let stub = Stub::start(&[OK]).await;
-    let site = Site::at(&[free_address().await, stub.address]);
+    let site = Site::at(&[free_address(), stub.address]);
     for _ in 0..12 {
         assert_eq!(site.ask(Repeat::Never).await, Ok(200));
     }
@@ -123,7 +123,7 @@ async fn a_request_that_finds_nobody_goes_to_the_next_address_and_soon_at_once()
 
 #[tokio::test]
 async fn with_no_address_well_all_are_tried() {
-    let (one, other) = (free_address().await, free_address().await);
+    let (one, other) = (free_address(), free_address());
     let site = Site::at(&[one, other]);
     for _ in 0..6 {
         assert_eq!(site.ask(Repeat::Never).await, Err(Error::ConnectFailed));
@@ -138,7 +138,7 @@ async fn with_no_address_well_all_are_tried() {
 async fn no_more_than_three_addresses_are_tried_for_one_request() {
     let mut addresses = Vec::new();
     for _ in 0..5 {
-        addresses.push(free_address().await);
+        addresses.push(free_address());
     }
     let site = Site::at(&addresses);
     assert_eq!(site.ask(Repeat::Safe).await, Err(Error::ConnectFailed));
@@ -180,7 +180,7 @@ async fn answers_that_say_it_cannot_serve_take_an_address_out() {
 
 #[tokio::test]
 async fn an_address_that_says_it_is_unwell_gets_nothing_until_it_is_well() {
-    let (sick, well) = (free_address().await, Stub::start(&[OK]).await);
+    let (sick, well) = (free_address(), Stub::start(&[OK]).await);
     let ill = Stub::at(sick, &[NO, NO, OK]).await;
     let health = HealthCheck {
         path: "/health".into(),

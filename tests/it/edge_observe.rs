@@ -71,7 +71,7 @@ async fn misbehaving(act: Act, status: u16, reason: &str, class: &str) {
 
 #[tokio::test]
 async fn a_dead_upstream_asks_the_gateway_to_retry() {
-    undelivered(nobody().await, 502, "upstream_down", "connect_failed").await;
+    undelivered(nobody(), 502, "upstream_down", "connect_failed").await;
 }
 
 #[tokio::test]

@@ -348,7 +348,7 @@ async fn a_client_whose_body_breaks_is_at_fault_and_the_upstream_is_not() {
 #[tokio::test]
 async fn an_upstream_that_is_down_or_silent_is_a_5xx_of_ours() {
     let top = "proxy: [{ name: site, upstream: smarty, idle_timeout: 50ms }]\n";
-    let (_folder, running) = site(free_address().await, top).await;
+    let (_folder, running) = site(free_address(), top).await;
     let told = tell(running.addresses[0], get("/", "")).await.unwrap();
     assert_eq!((told.status, told.body.as_str()), (502, "refused\n"));
     assert_eq!(passed(&running, "upstream_down"), 1);

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::child::Guarded;
-use crate::support::nginx::{Nginx, free_port};
+use crate::support::free_address;
+use crate::support::nginx::Nginx;
 use crate::support::passing::{ALL, End, Played, count, passed};
 use crate::support::shop::{Folder, Wired};
 use crate::support::*;
@@ -27,7 +28,7 @@ async fn site_with(
 
 /// `HAProxy` on a port of its own, with this configuration of the server behind it.
 async fn haproxy(server: &str) -> (Folder, Guarded, SocketAddr) {
-    let (folder, address) = (Folder::new(), free_port());
+    let (folder, address) = (Folder::new(), free_address());
     let config = format!(
         "defaults\n  mode http\n  timeout connect 5s\n  timeout client 5s\n  timeout server 5s\n\
          frontend front\n  bind {address}\n  default_backend back\n\
@@ -103,7 +104,7 @@ async fn behind_nginx_the_client_is_whom_nginx_says() {
     let stub = Stub::start(&[OK]).await;
     let top = format!("trusted_proxies: 127.0.0.1\n{ALL}");
     let (_folder, running) = site_with(stub.address, &top, "").await;
-    let address = free_port();
+    let address = free_address();
     let servers = format!(
         "server {{ listen {address}; location / {{ proxy_pass http://{}; proxy_http_version 1.1; \
          proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto https; \
@@ -123,7 +124,7 @@ async fn behind_nginx_the_client_is_whom_nginx_says() {
 
 /// A page of the legacy site, its parts, and its chat.
 async fn legacy() -> Nginx {
-    let address = free_port();
+    let address = free_address();
     let servers = format!(
         "server {{ listen {address}; root html; types {{ text/html html; text/css css; text/javascript js; }} gzip on; gzip_min_length 1; \
          location = /moved {{ return 302 /index.html; }} \

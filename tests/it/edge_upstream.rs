@@ -412,7 +412,7 @@ async fn an_answer_that_is_cut_off_is_broken_and_one_that_never_begins_is_unansw
     let silent = Stub::start(&[Act::SayAndClose("")]).await;
     let sent = pool(silent.address).send(get("/"), TERMS).await.map(drop);
     assert_eq!(sent, Err(Error::Unanswered));
-    let Target::Http(nowhere) = nobody().await else { unreachable!() };
+    let Target::Http(nowhere) = nobody() else { unreachable!() };
     let pool = pool_of(&upstream(Target::Http(nowhere)));
     assert_eq!(pool.send(get("/"), TERMS).await.map(drop), Err(Error::ConnectFailed));
 }

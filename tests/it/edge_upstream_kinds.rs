@@ -20,7 +20,8 @@ use tokio::net::TcpStream;
 
 use crate::support::authority::Authority;
 use crate::support::child::Guarded;
-use crate::support::nginx::{Nginx, free_port};
+use crate::support::free_address;
+use crate::support::nginx::Nginx;
 use crate::support::shop::Folder;
 use crate::support::*;
 
@@ -48,7 +49,7 @@ async fn get(pool: &Arc<Pool>, path: &str, client: Option<Ends>) -> Result<Strin
 
 /// It shows us who it is, and wants to know the same of us.
 async fn guarded(authority: &Authority, more: &str) -> Nginx {
-    let address = free_port();
+    let address = free_address();
     let (ssl, ca) = (authority.certify("shop.example"), authority.file("ca.pem"));
     let servers = format!(
         "server {{ listen {address} ssl {more}; {ssl} ssl_client_certificate {ca};\n\
@@ -146,7 +147,7 @@ async fn both_sides_show_their_certificates() {
 #[tokio::test]
 async fn over_http_2_all_requests_share_a_connection() {
     let authority = Authority::new();
-    let (clear, secret) = (free_port(), free_port());
+    let (clear, secret) = (free_address(), free_address());
     let location = "keepalive_requests 10000; location / { return 200 \
                     \"$connection $server_protocol $host $request_length\"; }";
     let ssl = authority.certify("shop.example");
@@ -189,7 +190,7 @@ async fn a_server_that_does_not_speak_http_2_is_none_that_is_spoken_to() {
 
 #[tokio::test]
 async fn an_upload_over_http_2_streams() {
-    let address = free_port();
+    let address = free_address();
     let nginx = Nginx::start(
         address,
         &format!(
@@ -229,7 +230,7 @@ fn ends(source: &str) -> Option<Ends> {
 
 #[tokio::test]
 async fn the_server_is_told_whom_a_connection_is_for_and_no_two_clients_share_one() {
-    let address = free_port();
+    let address = free_address();
     let servers = format!(
         "server {{ listen {address} proxy_protocol; location / {{ return 200 \
          \"$connection $proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr\"; }} }}\n"
@@ -262,7 +263,7 @@ async fn the_server_is_told_whom_a_connection_is_for_and_no_two_clients_share_on
 
 #[tokio::test]
 async fn haproxy_believes_the_proxy_protocol_too() {
-    let (front, back) = (free_port(), Stub::start(&[OK]).await);
+    let (front, back) = (free_address(), Stub::start(&[OK]).await);
     let folder = Folder::new();
     folder.write(
         "haproxy.cfg",

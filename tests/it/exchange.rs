@@ -339,8 +339,7 @@ async fn a_host_that_may_be_private_is_asked_there_and_nowhere_worse() {
 
 #[tokio::test]
 async fn a_name_or_a_port_where_nobody_is_fails_to_connect() {
-    let port = Guarded::new().port();
-    let nobody = at(exchanges(), HOST, ([127, 0, 0, 1], port).into());
+    let nobody = at(exchanges(), HOST, free_address());
     let asker = Asker::new(&nobody);
     unavailable(&asker, &asker.ask(&plain("/")).await, "connect_failed");
     let asker = Asker::new(&exchanges());

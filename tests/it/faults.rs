@@ -88,7 +88,7 @@ fn arrived(stub: &Stub, acknowledged: &[usize]) -> bool {
 
 #[tokio::test]
 async fn a_full_disk_makes_gateways_come_again_and_heals_by_itself() {
-    let address = free_address().await;
+    let address = free_address();
     let folder = folder(&text(address));
     let disk = Disk::new(&folder, "3m");
     let daemon = Daemon::start(&folder).await;
@@ -132,7 +132,7 @@ async fn a_full_disk_makes_gateways_come_again_and_heals_by_itself() {
 
 #[tokio::test]
 async fn a_disk_that_is_read_only_for_a_while_loses_nothing() {
-    let address = free_address().await;
+    let address = free_address();
     let folder = folder(&text(address));
     let disk = Disk::new(&folder, "64m");
     let daemon = Daemon::start(&folder).await;
@@ -169,7 +169,7 @@ async fn injected(folder: &Folder, inject: &str) -> Daemon {
 
 #[tokio::test]
 async fn a_sync_that_fails_is_no_acknowledgement() {
-    let address = free_address().await;
+    let address = free_address();
     let folder = folder(&text(address));
     folder.write("state/README", "");
     // The first ones belong to the start.
@@ -209,7 +209,7 @@ async fn a_slow_sync_is_waited_for() {
 
 #[tokio::test]
 async fn a_damaged_file_is_set_aside_and_what_can_be_read_is_delivered() {
-    let address = free_address().await;
+    let address = free_address();
     let folder = folder(&text(address));
     folder.write("state/README", "");
     let mut daemon = Daemon::start(&folder).await;

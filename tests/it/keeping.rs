@@ -76,7 +76,7 @@ async fn arrives(stub: &Stub, count: usize) {
 
 #[tokio::test]
 async fn a_durable_callback_is_acknowledged_although_the_upstream_is_away() {
-    let address = free_address().await;
+    let address = free_address();
     let (_folder, running) = kept(address, ", delivery: durable").await;
     assert_eq!(say(&running, &genuine("stripe", 1)).await, 200);
     assert_eq!(ended(&running, "accepted", "kept"), 1);
@@ -269,7 +269,7 @@ async fn a_later_event_of_a_payment_waits_for_the_earlier_one_and_others_do_not(
 
 #[tokio::test]
 async fn what_waits_survives_a_restart() {
-    let address = free_address().await;
+    let address = free_address();
     let (folder, running) = kept(address, ", delivery: durable").await;
     for n in 0..20 {
         assert_eq!(say(&running, &genuine("stripe", n)).await, 200);
@@ -285,7 +285,7 @@ async fn what_waits_survives_a_restart() {
 
 #[tokio::test]
 async fn a_store_that_is_full_asks_the_gateway_to_come_again() {
-    let address = free_address().await;
+    let address = free_address();
     let text = config_of(address, ", delivery: durable")
         .replace("path: state", "path: state, events: { waiting: 2 }");
     let folder = folder(&text);
@@ -327,7 +327,7 @@ async fn what_is_rejected_is_captured_and_what_is_forged_is_not_kept() {
 #[tokio::test]
 async fn a_clock_that_jumps_delays_nothing_and_kills_nothing() {
     for jump in [-2 * 3600, 400 * 24 * 3600] {
-        let address = free_address().await;
+        let address = free_address();
         let (_folder, running) = kept(address, ", delivery: durable").await;
         assert_eq!(say(&running, &genuine("stripe", 1)).await, 200);
         set_clock(NOW + jump);

@@ -196,7 +196,7 @@ async fn whoever_cannot_be_asked_is_explained() {
     let (code, _, err) = office.cli(&list).await;
     assert_eq!(code, 2);
     assert!(err.contains("a daemon runs, since") && err.contains("`admin.address`"), "{err}");
-    let elsewhere = nginx::free_port().to_string();
+    let elsewhere = free_address().to_string();
     let moved = config.replace(&office.admin.to_string(), &elsewhere);
     office.folder.write("countersign.yaml", moved);
     let (code, _, err) = office.cli(&list).await;

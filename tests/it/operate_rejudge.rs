@@ -229,7 +229,7 @@ async fn what_the_upstream_did_not_take_is_released_too() {
     let mut office = Office::closed(&routes()).await;
     let config = office.folder.read("countersign.yaml");
     let config = config.replace("mode: enforce", "delivery: direct");
-    let Target::Http(lost) = nobody().await else { unreachable!() };
+    let Target::Http(lost) = nobody() else { unreachable!() };
     let down = config.replace(&format!("http://{}", office.stub.address), &lost);
     office.folder.write("countersign.yaml", down);
     office.start().await;

@@ -110,7 +110,7 @@ impl Post {
 
 #[tokio::test]
 async fn a_week_without_the_upstream_loses_nothing_and_then_all_of_it_arrives_in_order() {
-    let address = free_address().await;
+    let address = free_address();
     let post =
         Post::new(Target::Http(format!("http://{address}")), Duration::from_secs(14 * 24 * 3600));
     let outlet = post.outlet();
@@ -157,7 +157,7 @@ async fn a_week_without_the_upstream_loses_nothing_and_then_all_of_it_arrives_in
 
 #[tokio::test]
 async fn what_is_older_than_the_horizon_is_a_dead_letter_until_an_operator_decides() {
-    let address = free_address().await;
+    let address = free_address();
     let post = Post::new(Target::Http(format!("http://{address}")), Duration::from_secs(24 * 3600));
     let outlet = post.outlet();
     post.keep(vec![event(1, 1, Status::Succeeded)]).await;

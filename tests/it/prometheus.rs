@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::support::child::Guarded;
 use crate::support::counts::Counts;
+use crate::support::free_address;
 use crate::support::gateways::{GATEWAYS, forged, genuine};
-use crate::support::nginx::free_port;
 use crate::support::shop::*;
 use crate::support::wire::Line;
 use crate::support::*;
@@ -162,7 +162,7 @@ async fn every_metric_that_was_promised_is_there_with_its_labels() {
 #[tokio::test]
 async fn a_real_prometheus_scrapes_and_answers() {
     let (_stub, _folder, running) = busy().await;
-    let (admin, address) = (running.admin.unwrap(), free_port());
+    let (admin, address) = (running.admin.unwrap(), free_address());
     let folder = Folder::new();
     folder.write(
         "prometheus.yml",

@@ -31,7 +31,7 @@ struct Out {
 /// that is not there, to its own output, and observing.
 async fn started() -> Out {
     let (canonical, legacy) = (Stub::start(&[OK]).await, Stub::start(&[OK]).await);
-    let Target::Http(nobody) = nobody().await else { panic!("an address") };
+    let Target::Http(nobody) = nobody() else { panic!("an address") };
     let folder = folder(&config_of(&canonical, &legacy, &nobody));
     let daemon = Daemon::start(&folder).await;
     Out { canonical, legacy, daemon, folder }

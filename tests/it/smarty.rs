@@ -260,7 +260,7 @@ async fn qr_codes_come_from_one_server_however_many_there_are() {
     let mut site = Site::clocked();
     let config = site.config();
     // The other one is down: who is sent there is told so.
-    let other = format!("upstream smarty {{ server {};", nginx::free_port());
+    let other = format!("upstream smarty {{ server {};", free_address());
     let text = site.folder.read("nginx.conf");
     let (begin, rest) = text.split_once("upstream smarty {").unwrap();
     let (server, rest) = rest.split_once(';').unwrap();

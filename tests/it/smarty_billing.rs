@@ -16,7 +16,7 @@ async fn billing() -> Site {
     let mut site = Site::clocked();
     // What is too long is then for the application to refuse.
     site.change("nginx.conf", "client_max_body_size 4m;", "client_max_body_size 8m;");
-    site.start_nginx(nginx::free_port()).await;
+    site.start_nginx(free_address()).await;
     site.start_uwsgi().await;
     site
 }

@@ -50,10 +50,7 @@ async fn an_upstream_that_does_not_take_it_makes_every_gateway_come_again() {
 
 #[tokio::test]
 async fn an_upstream_that_is_not_there_makes_every_gateway_come_again() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    asked_to_retry(address, 502, "upstream_down", "connect_failed").await;
+    asked_to_retry(free_address(), 502, "upstream_down", "connect_failed").await;
 }
 
 /// A pattern that looks like chance and is the same in every run (`SplitMix64`).

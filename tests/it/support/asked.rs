@@ -15,7 +15,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::nginx::{Nginx, free_port};
+use super::free_address;
+use super::nginx::Nginx;
 use super::shop::Folder;
 
 /// For whatever clock looks at a certificate: that of a vector, or that of the machine.
@@ -117,7 +118,7 @@ impl Asked {
             }
             answers += &answer(&folder, n, &exchanges[n]["response"]);
         }
-        let address = free_port();
+        let address = free_address();
         let at = |name| folder.at(name).display().to_string();
         let servers = format!(
             "log_format question escape=json '{{\"method\":\"$request_method\",\

@@ -18,6 +18,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) use self::ports::free_address;
+
 pub(crate) mod asked;
 pub(crate) mod authority;
 pub(crate) mod cases;
@@ -34,6 +36,7 @@ pub(crate) mod nginx;
 pub(crate) mod operate;
 pub(crate) mod outbox;
 pub(crate) mod passing;
+pub(crate) mod ports;
 pub(crate) mod shop;
 pub(crate) mod site;
 pub(crate) mod tls;
@@ -340,13 +343,8 @@ impl Stub {
 }
 
 /// A port on which nobody listens.
-pub(crate) async fn nobody() -> Target {
-    Target::Http(format!("http://{}", free_address().await))
-}
-
-/// An address at which nobody listens yet.
-pub(crate) async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+pub(crate) fn nobody() -> Target {
+    Target::Http(format!("http://{}", free_address()))
 }
 
 async fn serve(

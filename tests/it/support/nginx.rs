@@ -1,6 +1,6 @@
 //! A real nginx, as the legacy site behind the daemon and as the proxy in front of it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::child::Guarded;
 use super::eventually;
+use super::free_address;
 use super::shop::Folder;
 
 /// The endpoints of the middleware that have a built-in gateway, and the one for events.
@@ -47,7 +48,7 @@ pub(crate) struct Call {
 impl Nginx {
     /// Takes callbacks and events, and writes them down.
     pub(crate) async fn legacy() -> Self {
-        Self::legacy_at(free_port()).await
+        Self::legacy_at(free_address()).await
     }
 
     /// The same where it was before.
@@ -75,7 +76,7 @@ impl Nginx {
 
     /// Hands everything on to the daemon.
     pub(crate) async fn in_front_of(daemon: SocketAddr) -> Self {
-        let address = free_port();
+        let address = free_address();
         let servers = format!(
             "upstream daemon {{ server {daemon}; keepalive 8; }}\n\
              server {{ listen {address}; location / {{ proxy_pass http://daemon; \
@@ -87,7 +88,7 @@ impl Nginx {
 
     /// The API of a gateway over TLS, with this `ssl_certificate` and its key.
     pub(crate) async fn gateway(ssl: &str) -> Self {
-        let address = free_port();
+        let address = free_address();
         let servers = format!(
             "log_format asked '$request|$host|$http_user_agent|$http_accept_encoding|$status';\n\
              server {{ listen {address} ssl; {ssl} access_log asked.log asked;\n\
@@ -161,9 +162,4 @@ impl Nginx {
         assert_eq!(calls.len(), times, "{calls:?}");
         calls
     }
-}
-
-/// nginx cannot be given port 0.
-pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

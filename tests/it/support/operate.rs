@@ -10,7 +10,7 @@ use countersign::app::Running;
 use countersign::store::Store;
 use serde_json::{Value, json};
 
-use super::nginx::free_port;
+use super::free_address;
 use super::shop::{self, Folder, Wired, config_with};
 use super::wire::Callback;
 use super::*;
@@ -39,7 +39,7 @@ pub(crate) fn config(upstream: SocketAddr, admin: SocketAddr, routes: &[Wired]) 
 impl Office {
     /// The files; nothing runs.
     pub(crate) async fn closed(routes: &[Wired]) -> Self {
-        let (stub, admin) = (Stub::start(&[OK]).await, free_port());
+        let (stub, admin) = (Stub::start(&[OK]).await, free_address());
         let folder = shop::folder(&config(stub.address, admin, routes));
         folder.write("secrets/token", format!("{TOKEN}\n"));
         folder.write("secrets/seal", "Y2FuYXJ5LXNlYWwta2V5LTAxMjM0NTY3ODkwMTIzNDU=");

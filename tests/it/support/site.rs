@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use super::child::Guarded;
-use super::nginx::free_port;
+use super::free_address;
 use super::shop::{Folder, WEBHOOK_SECRET};
 use super::{eventually, tell};
 
@@ -68,9 +68,9 @@ impl Site {
         folder.write("run/uwsgi.log", "");
         let site = Self {
             folder,
-            front: free_port(),
-            inner: free_port(),
-            application: free_port(),
+            front: free_address(),
+            inner: free_address(),
+            application: free_address(),
             programs: Vec::new(),
         };
         let application = site.application.to_string();
