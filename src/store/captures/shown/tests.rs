@@ -1,7 +1,10 @@
 //! What operators see of real callbacks, and what nobody does.
 
 use proptest::prelude::*;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
 
+use super::names::looks_secret;
 use super::*;
 use crate::engine::encoding::Encoding;
 use crate::engine::params::ParamKind;
@@ -301,6 +304,24 @@ fn fields(kept: &Kept, name: &str) -> Vec<String> {
     found
 }
 
+/// Looks are a matter of chance: some digest in ever so many looks like words. (One whose name says
+/// what it is is hidden whatever it looks like.)
+#[test]
+fn a_digest_is_known_by_its_looks() {
+    let misjudged = |digest: &dyn Fn(u32) -> Vec<u8>, encoding: Encoding| {
+        let tags = (0..20_000).map(|n| encoding.encode(&digest(n)));
+        tags.filter(|tag| !looks_secret(tag.trim_end_matches('='))).count()
+    };
+    let sha1 = |n: u32| Sha1::digest(n.to_be_bytes()).to_vec();
+    let sha256 = |n: u32| Sha256::digest(n.to_be_bytes()).to_vec();
+    let sha512 = |n: u32| Sha512::digest(n.to_be_bytes()).to_vec();
+    for encoding in [Encoding::Hex, Encoding::HexUpper, Encoding::Base64] {
+        let most = if encoding == Encoding::Base64 { 4 } else { 0 };
+        assert!(misjudged(&sha1, encoding) <= most, "{}", misjudged(&sha1, encoding));
+        assert_eq!((misjudged(&sha256, encoding), misjudged(&sha512, encoding)), (0, 0));
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_came_it_can_be_shown(
@@ -317,7 +338,7 @@ proptest! {
     }
 
     #[test]
-    fn no_digest_gets_through_wherever_it_stands(
+    fn what_looks_like_a_digest_is_hidden_wherever_it_stands(
         digest in prop::collection::vec(any::<u8>(), 20..64),
         name in "[a-z]{1,6}",
         before in "[a-z ]{0,10}[ ,;(]",
@@ -325,6 +346,7 @@ proptest! {
     ) {
         for encoding in [Encoding::Hex, Encoding::HexUpper, Encoding::Base64] {
             let tag = encoding.encode(&digest);
+            prop_assume!(looks_secret(tag.trim_end_matches('=')));
             let text = format!("{before}{tag}{after}");
             let form = form::encode_pairs(&[(name.as_bytes(), text.as_bytes())]);
             for body in [form, format!("{{\"{name}\":\"{text}\"}}").into_bytes(), text.into_bytes()] {
