@@ -68,8 +68,7 @@ async fn drains(signal: &str) {
     assert!(lost.is_empty(), "acknowledged, not delivered: {lost:?}");
     let cut: Vec<_> = taken.difference(&acknowledged).collect();
     assert!(cut.is_empty(), "begun, not finished: {cut:?}");
-    let log = daemon.stderr.text();
-    assert!(log.contains("\"draining\""), "{log}");
+    let log = daemon.stderr.says("\"draining\"").await;
     assert!(!log.contains("cut off"), "{log}");
 }
 

@@ -26,7 +26,7 @@ async fn passed_sockets_serve_the_listeners_of_their_addresses() {
     assert_eq!((daemon.address, daemon.admin), (listen, admin));
     let told = tell(listen, genuine("liqpay", 1).once("/liqpay/")).await.unwrap();
     assert_eq!(told.status, 200);
-    let log = daemon.stderr.text();
+    let log = daemon.stderr.says("a passed socket is not used").await;
     let unused = log.lines().find(|line| line.contains("a passed socket is not used")).unwrap();
     assert!(unused.contains(&nobody.to_string()), "{unused}");
     daemon.process.signal("TERM");
@@ -41,8 +41,7 @@ async fn a_listener_without_a_passed_socket_is_bound() {
     let daemon = Daemon::start_by(&folder, activated(&[&callbacks])).await;
     let told = tell(daemon.admin, "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(told.await.unwrap().status, 200);
-    let log = daemon.stderr.text();
-    assert!(log.contains("no passed socket has this address; it is bound"), "{log}");
+    daemon.stderr.says("no passed socket has this address; it is bound").await;
 }
 
 async fn storm(connections: Connections) {

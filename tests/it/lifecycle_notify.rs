@@ -56,7 +56,7 @@ async fn ready_reloading_and_stopping_are_told_in_this_order() {
         assert!(time.unwrap().parse::<u64>().unwrap() > 0, "{heard:?}");
         heard.clear();
     }
-    assert!(daemon.stderr.text().contains("the configuration was reloaded"));
+    daemon.stderr.says("the configuration was reloaded").await;
     daemon.process.signal("TERM");
     eventually("it stops", async || has(&heard, &["STOPPING=1"])).await;
     assert_eq!(daemon.process.ended().await.code(), Some(0));
@@ -75,6 +75,7 @@ async fn a_successor_says_that_it_is_the_main_process_now() {
     heard.lock().unwrap().clear();
     daemon.process.signal("USR2");
     assert_eq!(daemon.process.ended().await.code(), Some(0));
+    daemon.stderr.says("a successor is started").await;
     let successor = Successor::last_of(&daemon).unwrap();
     let id = format!("MAINPID={}", successor.0);
     eventually("it says so", async || has(&heard, &["READY=1", &id])).await;

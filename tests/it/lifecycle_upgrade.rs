@@ -159,8 +159,7 @@ async fn a_successor_with_a_broken_configuration_changes_nothing() {
             metrics().await.whole("countersign_upgrades_failed_total") == 1
         })
         .await;
-        let log = daemon.stderr.text();
-        assert!(log.contains("the successor has failed; this process goes on"), "{log}");
+        let log = daemon.stderr.says("the successor has failed; this process goes on").await;
         assert!(log.contains("nowhere"), "what is wrong: {log}");
         let answered = load.answered();
         eventually("requests are answered", async || load.answered() > answered + 10).await;

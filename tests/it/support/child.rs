@@ -142,6 +142,12 @@ impl Caught {
         caught
     }
 
+    /// All of it as soon as this is said: it comes on a way of its own.
+    pub(crate) async fn says(&self, part: &str) -> String {
+        eventually(part, async || self.text().contains(part)).await;
+        self.text()
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
