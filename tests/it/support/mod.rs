@@ -45,7 +45,7 @@ pub(crate) mod written;
 pub(crate) mod wrk;
 
 /// Whoever waits longer than this has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long an upstream takes that is late, and not too late.
 const LATE: Duration = Duration::from_millis(50);
