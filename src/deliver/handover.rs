@@ -9,7 +9,8 @@ use crate::deliver::{Answer, DeliverError, Outbox, Outlet};
 use crate::engine::inbound::UnixSeconds;
 use crate::metrics::Handling;
 use crate::store::{
-    Admission, Deposit, Duplicate, Form, Intake, Marks, Message, Settlement, StoreError, Ticket,
+    Admission, Deposit, Duplicate, Form, Intake, Marks, Message, Settled, Settlement, State,
+    StoreError, Ticket,
 };
 
 /// Messages of one callback that a lease is long enough for.
@@ -147,9 +148,18 @@ impl Outbox {
         while let Some((deposit, admission)) = sent.next() {
             let ticket = match admission {
                 Admission::Send(ticket) => ticket,
-                // The gateway needs the upstream's word, and the upstream knows the id.
-                Admission::Duplicate(_) if relayed => {
-                    tally.answer = self.send(outlet, &deposit.id, &deposit.message, now).await?;
+                // The gateway needs the upstream's word, and the upstream knows the id. Of what it
+                // does not have it is told in its turn, or by an operator.
+                Admission::Duplicate { by: Duplicate::Delivery, of: State::Delivered }
+                    if relayed =>
+                {
+                    match self.send(outlet, &deposit.id, &deposit.message, now).await {
+                        Ok(answer) => tally.answer = answer,
+                        Err(error) => {
+                            self.not_taken(outlet, rest(sent), error, or_queue).await?;
+                            return Err(error.into());
+                        }
+                    }
                     continue;
                 }
                 known => {
@@ -163,16 +173,15 @@ impl Outbox {
                 Ok(answer) => {
                     tally.add(Fate::Delivered);
                     tally.answer = answer;
-                    self.store.settle(ticket, Settlement::Delivered, self.now()).await?;
+                    self.settle(ticket, Settlement::Delivered, self.now()).await?;
                     self.metrics.handled(&deposit.upstream, Handling::Delivered);
                 }
                 Err(error) => {
-                    let rest = sent.filter_map(|(_, admission)| match admission {
-                        Admission::Send(ticket) => Some(ticket),
-                        _ => None,
-                    });
-                    let tickets: Vec<Ticket> = std::iter::once(ticket).chain(rest).collect();
-                    return self.not_taken(&deposit.upstream, tickets, error, or_queue).await;
+                    let all = [(deposit, ticket)].into_iter().chain(rest(sent)).collect();
+                    return match self.not_taken(outlet, all, error, or_queue).await? {
+                        Some(handed) => Ok(handed),
+                        None => Err(error.into()),
+                    };
                 }
             }
         }
@@ -180,14 +189,14 @@ impl Outbox {
     }
 
     /// What the upstream did not take is kept, or forgotten so that the gateway's next attempt is
-    /// not taken for a repetition.
+    /// not taken for a repetition. `None`: it is not kept.
     async fn not_taken(
         &self,
-        upstream: &str,
-        tickets: Vec<Ticket>,
+        outlet: &Outlet,
+        rest: Vec<(&Deposit, Ticket)>,
         error: DeliverError,
         or_queue: bool,
-    ) -> Result<Handed, HandoverError> {
+    ) -> Result<Option<Handed>, HandoverError> {
         let keep = or_queue && error.is_passing();
         let at = self.now();
         let settlement = if keep {
@@ -195,23 +204,29 @@ impl Outbox {
         } else {
             Settlement::Forget
         };
-        for ticket in tickets {
-            self.store.settle(ticket, settlement, at).await?;
+        let mut void = Vec::new();
+        for (deposit, ticket) in rest {
+            if self.settle(ticket, settlement, at).await? == Settled::Void {
+                void.push(deposit.clone());
+            }
         }
-        if keep {
-            self.wake();
-            self.metrics.handled(upstream, Handling::Spilled);
-            Ok(Handed::Kept)
-        } else {
-            Err(error.into())
+        if !keep {
+            return Ok(None);
         }
+        self.wake();
+        self.metrics.handled(&outlet.upstream().name, Handling::Spilled);
+        if void.is_empty() {
+            return Ok(Some(Handed::Kept));
+        }
+        // Somebody else has them, or they went with a file that was lost meanwhile: ask.
+        self.keep(void).await.map(Some)
     }
 
     fn tally(&self, deposit: &Deposit, admission: &Admission, tally: &mut Tally) {
         match admission {
             // Nobody is given one to send who has not asked for it.
             Admission::InFlight | Admission::Send(_) => tally.add(Fate::InFlight),
-            Admission::Duplicate(by) => {
+            Admission::Duplicate { by, of: _ } => {
                 self.metrics.duplicate(&deposit.event.gateway, by.as_str());
                 tally.add(Fate::Duplicate(*by));
             }
@@ -290,6 +305,18 @@ impl Tally {
             }
         }
     }
+}
+
+/// Those that were to be sent.
+fn rest<'d>(sent: impl Iterator<Item = (&'d Deposit, Admission)>) -> Vec<(&'d Deposit, Ticket)> {
+    sent.filter_map(|(deposit, admission)| match admission {
+        Admission::Send(ticket) => Some((deposit, ticket)),
+        Admission::Duplicate { .. }
+        | Admission::Held(_)
+        | Admission::InFlight
+        | Admission::Queued(_) => None,
+    })
+    .collect()
 }
 
 /// The message of an entry that was admitted to be sent.

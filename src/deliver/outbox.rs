@@ -13,7 +13,7 @@ use crate::deliver::{Answer, DeliverError, Outlet};
 use crate::engine::inbound::UnixSeconds;
 use crate::live::Upstream;
 use crate::metrics::{Handling, OutboxMetrics};
-use crate::store::{Message, Parcel, Settlement, Store, StoreError};
+use crate::store::{Message, Parcel, Settled, Settlement, Store, StoreError, Ticket};
 use crate::upstream::CONNECTS_MAX;
 
 /// Messages under way to one upstream at a time, at most.
@@ -67,6 +67,20 @@ impl Outbox {
         let sent = outlet.send(id, message, now).await;
         outlet.note(&sent, self.now());
         sent
+    }
+
+    /// Says what came of sending an entry, and has those looked at that waited for it.
+    pub(super) async fn settle(
+        &self,
+        ticket: Ticket,
+        settlement: Settlement,
+        now: UnixSeconds,
+    ) -> Result<Settled, StoreError> {
+        let settled = self.store.settle(ticket, settlement, now).await?;
+        if settled == Settled::Freed {
+            self.wake();
+        }
+        Ok(settled)
     }
 
     /// Something may be due.
@@ -168,8 +182,7 @@ impl Outbox {
                 "an event is given up; it is a dead letter now"
             );
         }
-        self.store.settle(ticket, settlement, now).await?;
-        Ok(())
+        self.settle(ticket, settlement, now).await.map(drop)
     }
 }
 

@@ -87,7 +87,12 @@ pub enum Admission {
     /// On disk, and held until an operator has looked at it.
     Held(Marks),
     /// Known already, and delivered or on disk: a success for the gateway, and it goes nowhere.
-    Duplicate(Duplicate),
+    Duplicate {
+        /// By what it was known.
+        by: Duplicate,
+        /// Where the entry stands that it repeats. [`State::Sending`]: deposited together with it.
+        of: State,
+    },
     /// Known, and being sent by another request just now: nothing can be promised yet. Or an earlier
     /// event of its payment is, and this one may not wait ([`Intake::Send`] with `or_queue: false`).
     /// The gateway is asked to come again.
@@ -132,6 +137,17 @@ pub struct Ticket {
     pub token: i64,
     /// What is remarkable about it.
     pub marks: Marks,
+}
+
+/// What became of a settlement.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Settled {
+    /// Nothing: the ticket is void.
+    Void,
+    /// It was taken.
+    Done,
+    /// It was taken, and something that waited for the entry is due now.
+    Freed,
 }
 
 /// What came of sending an entry.

@@ -34,7 +34,7 @@ use std::pin::Pin;
 use crate::engine::inbound::UnixSeconds;
 pub use entry::{
     Act, Admission, Claimed, Deposit, Duplicate, Entry, Filter, Form, Intake, Marks, Message,
-    Order, Page, Parcel, Settlement, State, Ticket, Totals,
+    Order, Page, Parcel, Settled, Settlement, State, Ticket, Totals,
 };
 #[cfg(doc)]
 use keys::Keys;
@@ -144,12 +144,17 @@ pub trait Store: Send + Sync + 'static {
         lease_until: UnixSeconds,
     ) -> Answer<'_, Claimed>;
 
-    /// Says what came of sending an entry; `false`: the ticket is void and nothing was done.
+    /// Says what came of sending an entry.
     /// [`Settlement::Wait`] is durable when the answer is there if the ticket came from
     /// [`Admission::Send`]; the others need not be. Makes due what waited for the entry alone. An
     /// entry that must wait for another when it is settled forgets its time: it is due as soon as
     /// that is gone.
-    fn settle(&self, ticket: Ticket, settlement: Settlement, now: UnixSeconds) -> Answer<'_, bool>;
+    fn settle(
+        &self,
+        ticket: Ticket,
+        settlement: Settlement,
+        now: UnixSeconds,
+    ) -> Answer<'_, Settled>;
 
     /// Entries that fit, at most [`ROWS_MAX`]. Needs not see what is being written.
     fn entries(&self, filter: &Filter, page: Page, max: usize) -> Answer<'_, Vec<Entry>>;

@@ -39,6 +39,7 @@ mod edge_upstream_kinds;
 mod editor;
 mod exchange;
 mod faults;
+mod handover;
 mod keeping;
 mod lifecycle;
 mod lifecycle_notify;

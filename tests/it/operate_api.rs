@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use countersign::store::{Form, Intake, Message, Settlement, Store};
+use countersign::store::{Form, Intake, Message, Settled, Settlement, Store};
 use serde_json::{Value, json};
 
 use crate::support::gateways::{STRIPE_SECRET, forged, genuine};
@@ -29,7 +29,7 @@ pub(crate) async fn fill(store: &dyn Store) {
     }
     let parcel = store.claim(SHOP, 1, NOW, NOW + 60).await.unwrap().parcels.remove(0);
     let dead = Settlement::Dead { why: "upstream_refused" };
-    assert!(store.settle(parcel.ticket, dead, NOW).await.unwrap());
+    assert_eq!(store.settle(parcel.ticket, dead, NOW).await, Ok(Settled::Done));
     let mut other = paid("a");
     other.amount.as_mut().unwrap().value = "99.50".into();
     store.admit(vec![deposit(other)], Intake::Queue, NOW).await.unwrap();

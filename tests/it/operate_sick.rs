@@ -11,7 +11,7 @@ use countersign::metrics::Metrics;
 use countersign::server::{Listening, Manner, Phase};
 use countersign::store::captures::{Captures, Settings};
 use countersign::store::{
-    Act, Admission, Answer, Claimed, Deposit, Entry, Filter, Intake, Message, Order, Page,
+    Act, Admission, Answer, Claimed, Deposit, Entry, Filter, Intake, Message, Order, Page, Settled,
     Settlement, Store, StoreError, Ticket, Totals,
 };
 use serde_json::Value;
@@ -38,7 +38,7 @@ impl Store for Sick {
     fn claim(&self, _: &str, _: usize, _: UnixSeconds, _: UnixSeconds) -> Answer<'_, Claimed> {
         full()
     }
-    fn settle(&self, _: Ticket, _: Settlement, _: UnixSeconds) -> Answer<'_, bool> {
+    fn settle(&self, _: Ticket, _: Settlement, _: UnixSeconds) -> Answer<'_, Settled> {
         full()
     }
     fn entries(&self, _: &Filter, _: Page, _: usize) -> Answer<'_, Vec<Entry>> {

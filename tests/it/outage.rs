@@ -1,26 +1,17 @@
 //! An upstream that is away for long: nothing is lost, everything arrives in order, and what is too
 //! old is given up aloud.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
-use countersign::config::{Mode, Retry, Target};
-use countersign::deliver::{Accepted, Clocks, Handed, Outbox, Outlet};
+use countersign::config::Target;
 use countersign::engine::event::{Event, Status};
-use countersign::engine::inbound::{Inbound, UnixSeconds};
-use countersign::live::{Route, Upstream};
-use countersign::metrics::Metrics;
-use countersign::rule::Delivery;
-use countersign::store::seal::Seal;
-use countersign::store::sqlite::{Settings, Sqlite};
 use countersign::store::{Filter, Order, Page, State};
 use sha2::{Digest as _, Sha256};
 
 use crate::support::gateways::hex;
 use crate::support::outbox::paid;
-use crate::support::shop::Folder;
+use crate::support::post::Post;
 use crate::support::*;
 
 const HOUR: i64 = 3600;
@@ -35,76 +26,6 @@ fn event(n: usize, payment: usize, status: Status) -> Event {
         order_id: Some(format!("order-{payment}")),
         transaction_id: Some(format!("t-{payment}")),
         ..paid("")
-    }
-}
-
-/// An outbox in a folder of its own, with a clock that the test turns.
-struct Post {
-    outbox: Arc<Outbox>,
-    clock: Arc<AtomicI64>,
-    metrics: Metrics,
-    route: Route,
-    _folder: Folder,
-}
-
-impl Post {
-    fn new(target: Target, horizon: Duration) -> Self {
-        let (folder, metrics) = (Folder::new(), Metrics::new().unwrap());
-        let settings = Settings {
-            path: folder.at("outbox.db"),
-            waiting_max: 1_000_000,
-            bytes_max: 4 << 30,
-            seal: Arc::new(Seal::default()),
-        };
-        let store = Sqlite::open(settings, NOW, metrics.store()).unwrap();
-        let clock = Arc::new(AtomicI64::new(NOW));
-        let [wall, steady] = [&clock, &clock].map(|clock| {
-            let clock = Arc::clone(clock);
-            Box::new(move || clock.load(Ordering::Relaxed))
-                as Box<dyn Fn() -> UnixSeconds + Send + Sync>
-        });
-        let outbox =
-            Outbox::new(Arc::new(store), metrics.outbox().unwrap(), Clocks { wall, steady });
-        let upstream = Upstream {
-            timeout: PATIENCE,
-            connect_timeout: PATIENCE,
-            in_flight_max: 64,
-            retry: Retry { horizon, ..retry() },
-            ..upstream(target)
-        };
-        let (_, mut route) = route("/x", Mode::Enforce, canonical(), upstream);
-        route.delivery = Delivery::Durable;
-        Self { outbox: Arc::new(outbox), clock, metrics, route, _folder: folder }
-    }
-
-    fn outlet(&self) -> Arc<Outlet> {
-        Arc::new(Outlet::new(&self.route.upstream, None, &self.metrics))
-    }
-
-    async fn keep(&self, events: Vec<Event>) {
-        let inbound = Inbound {
-            method: "POST",
-            target: "/x",
-            headers: &[],
-            body: b"",
-            remote_addr: None,
-            client_certificates: &[],
-        };
-        let now = self.clock.load(Ordering::Relaxed);
-        let accepted = Accepted {
-            route: &self.route,
-            inbound: &inbound,
-            body: &Bytes::new(),
-            events,
-            received_at: now,
-        };
-        let handed = self.outbox.hand_over(&self.outlet(), accepted, false, now).await;
-        assert!(matches!(handed, Ok(Handed::Kept)), "{handed:?}");
-    }
-
-    async fn count(&self, state: State) -> usize {
-        let filter = Filter { state: Some(state), ..Filter::default() };
-        self.outbox.store().entries(&filter, Page::After(0), 1000).await.unwrap().len()
     }
 }
 

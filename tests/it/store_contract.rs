@@ -11,17 +11,13 @@ use countersign::store::{
 use crate::support::NOW;
 use crate::support::outbox::{
     Backend, Files, LEASE, SHOP, admit, admit_at, all, claim, claimed, deposit, direct, drain,
-    entry, name, paid, queue, said, send, settle, spill, wait,
+    entry, euros, name, paid, queue, said, send, settle, spill, wait,
 };
 
 const NONE: Marks = Marks { equivocation: false, regressive: false };
 
 fn money(value: &str, currency: &str) -> Amount {
     Amount { value: value.into(), currency: currency.into() }
-}
-
-fn euros(value: &str) -> Amount {
-    money(value, "EUR")
 }
 
 async fn what_is_queued_is_given_out_as_it_came_and_once(backend: &dyn Backend) {
@@ -60,37 +56,37 @@ async fn an_upstream_gets_what_is_its_own(backend: &dyn Backend) {
 
 async fn of_one_id_one_is_delivered(backend: &dyn Backend) {
     let store = backend.open(NOW);
-    let again = Admission::Duplicate(Duplicate::Delivery);
+    let again = |of| Admission::Duplicate { by: Duplicate::Delivery, of };
     let ticket = send(&*store, paid("a"), spill(NOW)).await;
     assert_eq!(admit(&*store, paid("a"), spill(NOW)).await, Admission::InFlight);
     assert_eq!(admit(&*store, paid("a"), direct(NOW)).await, Admission::InFlight);
     assert_eq!(admit(&*store, paid("a"), Intake::Queue).await, Admission::InFlight);
     settle(&*store, ticket, Settlement::Delivered).await;
     for intake in [spill(NOW), direct(NOW), Intake::Queue] {
-        assert_eq!(admit(&*store, paid("a"), intake).await, again, "{intake:?}");
+        assert_eq!(admit(&*store, paid("a"), intake).await, again(State::Delivered), "{intake:?}");
     }
     queue(&*store, paid("b")).await;
-    assert_eq!(admit(&*store, paid("b"), spill(NOW)).await, again, "it waits");
+    assert_eq!(admit(&*store, paid("b"), spill(NOW)).await, again(State::Waiting), "it waits");
     let twice = vec![deposit(paid("c")), deposit(paid("c"))];
     let admitted = store.admit(twice, Intake::Queue, NOW).await.unwrap();
-    assert_eq!(admitted, [Admission::Queued(NONE), again.clone()], "in one callback");
+    assert_eq!(admitted, [Admission::Queued(NONE), again(State::Waiting)], "in one callback");
     let twice = vec![deposit(paid("d")), deposit(paid("d"))];
     let admitted = store.admit(twice, spill(NOW), NOW).await.unwrap();
     assert!(matches!(admitted[0], Admission::Send(_)));
-    assert_eq!(admitted[1], again, "it shares the fate of the first");
+    assert_eq!(admitted[1], again(State::Sending), "it shares the fate of the first");
     assert_eq!(drain(&*store, NOW).await, ["b", "c"]);
 }
 
 async fn a_credit_comes_once_under_whatever_id(backend: &dyn Backend) {
     let store = backend.open(NOW);
     let other = |id: &str| Event { id: format!("evt_{id}"), ..paid("a") };
-    let again = Admission::Duplicate(Duplicate::Credit);
+    let again = |of| Admission::Duplicate { by: Duplicate::Credit, of };
     let ticket = send(&*store, paid("a"), spill(NOW)).await;
     assert_eq!(admit(&*store, other("a2"), spill(NOW)).await, Admission::InFlight);
     settle(&*store, ticket, wait(NOW)).await;
-    assert_eq!(admit(&*store, other("a2"), spill(NOW)).await, again);
+    assert_eq!(admit(&*store, other("a2"), spill(NOW)).await, again(State::Waiting));
     assert_eq!(drain(&*store, NOW).await, ["a"]);
-    assert_eq!(admit(&*store, other("a2"), Intake::Queue).await, again);
+    assert_eq!(admit(&*store, other("a2"), Intake::Queue).await, again(State::Delivered));
     let more = Event { amount: Some(euros("10.01")), ..other("a3") };
     queue(&*store, more).await;
     let no_money = Event { credit: false, ..other("a4") };
@@ -106,12 +102,13 @@ async fn the_same_id_with_other_content_is_held_once_for_each_content(backend: &
     let marks = Marks { equivocation: true, regressive: false };
     let ticket = send(&*store, paid("a"), spill(NOW)).await;
     assert_eq!(admit(&*store, other("99.00"), direct(NOW)).await, Admission::Held(marks));
-    let again = Admission::Duplicate(Duplicate::Delivery);
-    assert_eq!(admit(&*store, other("99.00"), spill(NOW)).await, again);
+    let again = |of| Admission::Duplicate { by: Duplicate::Delivery, of };
+    assert_eq!(admit(&*store, other("99.00"), spill(NOW)).await, again(State::Held));
     assert_eq!(admit(&*store, other("98.00"), Intake::Queue).await, Admission::Held(marks));
     settle(&*store, ticket, Settlement::Delivered).await;
     assert_eq!(admit(&*store, other("97.00"), Intake::Queue).await, Admission::Held(marks));
-    assert_eq!(admit(&*store, paid("a"), Intake::Queue).await, again, "the first is known still");
+    let first = admit(&*store, paid("a"), Intake::Queue).await;
+    assert_eq!(first, again(State::Delivered), "the first is known still");
     assert!(drain(&*store, NOW + 1000).await.is_empty(), "never delivered");
     let held = entry(&*store, "a").await;
     assert_eq!((held.state, held.marks), (State::Held, marks));
@@ -357,7 +354,7 @@ async fn an_operator_hastens_and_drops(backend: &dyn Backend) {
     assert_eq!(drain(&*store, much_later).await, ["b"], "nothing stands before it");
     assert_eq!(store.order(vec![a, b], drop(), NOW).await.unwrap(), 0);
     assert_eq!(store.order(vec![a, b], Order::Retry, NOW).await.unwrap(), 0);
-    let again = Admission::Duplicate(Duplicate::Delivery);
+    let again = Admission::Duplicate { by: Duplicate::Delivery, of: State::Dropped };
     assert_eq!(admit(&*store, of("a"), Intake::Queue).await, again, "stays dropped");
 }
 
@@ -430,7 +427,7 @@ async fn what_is_long_over_is_forgotten_and_nothing_else(backend: &dyn Backend) 
     let left: Vec<_> = all(&*store).await.iter().map(|entry| name(&entry.id)).collect();
     assert_eq!(left, ["dead", "late", "waiting", "held", "held"]);
     queue(&*store, paid("delivered")).await;
-    let again = Admission::Duplicate(Duplicate::Delivery);
+    let again = Admission::Duplicate { by: Duplicate::Delivery, of: State::Delivered };
     assert_eq!(admit(&*store, paid("late"), Intake::Queue).await, again);
     assert_eq!(store.prune(NOW + 1_000_000).await.unwrap(), 1);
 }
@@ -530,7 +527,7 @@ async fn nothing_that_was_promised_is_lost_when_it_is_opened_again(backend: &dyn
     drop(store);
     let store = backend.open(NOW + 1);
     assert!(!settle(&*store, parcels[0].ticket, Settlement::Delivered).await, "void");
-    let again = Admission::Duplicate(Duplicate::Delivery);
+    let again = Admission::Duplicate { by: Duplicate::Delivery, of: State::Waiting };
     assert_eq!(admit(&*store, paid("waits"), Intake::Queue).await, again);
     let first = drain(&*store, NOW + 1).await;
     assert_eq!(first, ["waits", "leased", "spilled", "behind"]);

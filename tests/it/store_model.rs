@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use countersign::engine::event::{Event, Status};
 use countersign::engine::inbound::UnixSeconds;
 use countersign::store::keys::Keys;
-use countersign::store::{Admission, Duplicate, Intake, Order, Settlement, State, Store, Ticket};
+use countersign::store::{
+    Admission, Duplicate, Intake, Order, Settled, Settlement, State, Store, Ticket,
+};
 use proptest::prelude::*;
 
 use crate::support::NOW;
@@ -203,7 +205,7 @@ impl Model {
             }
             _ => {}
         }
-        Admission::Duplicate(by)
+        Admission::Duplicate { by, of: entry.state }
     }
 
     fn find(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<i64> {
@@ -213,14 +215,7 @@ impl Model {
 
     /// Everything that may be given out, with what is due first before it.
     fn due(&self, now: UnixSeconds) -> Vec<i64> {
-        let due = |seq: &i64| {
-            let entry = &self.entries[seq];
-            entry.state == State::Waiting
-                && entry.lease.is_none()
-                && entry.due <= now
-                && self.is_free(*seq)
-        };
-        self.entries.keys().copied().filter(due).collect()
+        self.free().into_iter().filter(|seq| self.entries[seq].due <= now).collect()
     }
 
     fn lease(&mut self, ticket: Ticket, until: UnixSeconds, fresh: bool) {
@@ -229,12 +224,13 @@ impl Model {
         entry.lease = Some(Lease { until, token: ticket.token, fresh });
     }
 
-    fn settle(&mut self, ticket: Ticket, what: What, now: UnixSeconds) -> bool {
-        let Some(entry) = self.entries.get_mut(&ticket.seq) else { return false };
+    fn settle(&mut self, ticket: Ticket, what: What, now: UnixSeconds) -> Settled {
+        let before = self.free();
+        let Some(entry) = self.entries.get_mut(&ticket.seq) else { return Settled::Void };
         let Some(_) = entry.lease.take_if(|lease| {
             lease.token == ticket.token && (lease.fresh || !matches!(what, What::Forget))
         }) else {
-            return false;
+            return Settled::Void;
         };
         match what {
             What::Delivered => {
@@ -249,7 +245,17 @@ impl Model {
             What::Forget => drop(self.entries.remove(&ticket.seq)),
         }
         self.settle_down();
-        true
+        let is_freed = |seq: &i64| *seq != ticket.seq && !before.contains(seq);
+        if self.free().iter().any(is_freed) { Settled::Freed } else { Settled::Done }
+    }
+
+    /// What waits, and for nobody.
+    fn free(&self) -> Vec<i64> {
+        let free = |seq: &i64| {
+            let entry = &self.entries[seq];
+            entry.state == State::Waiting && entry.lease.is_none() && self.is_free(*seq)
+        };
+        self.entries.keys().copied().filter(free).collect()
     }
 
     fn order(&mut self, seq: i64, retry: bool, now: UnixSeconds) -> u64 {

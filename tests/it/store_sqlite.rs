@@ -9,7 +9,8 @@ use countersign::engine::event::Event;
 use countersign::engine::secret::Secret;
 use countersign::store::seal::Seal;
 use countersign::store::{
-    Admission, Duplicate, Entry, Filter, Intake, Order, Page, Settlement, State, Store, StoreError,
+    Admission, Duplicate, Entry, Filter, Intake, Order, Page, Settled, Settlement, State, Store,
+    StoreError,
 };
 
 use crate::support::outbox::{
@@ -113,7 +114,7 @@ async fn a_full_outbox_takes_no_more_and_works_on() {
     assert_eq!(store.health(), Err(StoreError::Full));
     let more = store.admit(vec![deposit(paid("d"))], Intake::Queue, NOW).await;
     assert_eq!(more, Err(StoreError::Full));
-    let again = Admission::Duplicate(Duplicate::Delivery);
+    let again = Admission::Duplicate { by: Duplicate::Delivery, of: State::Waiting };
     assert_eq!(admit(&*store, paid("a"), Intake::Queue).await, again, "that is no more");
     let two = store.admit(vec![deposit(paid("a")), deposit(paid("e"))], Intake::Queue, NOW).await;
     assert_eq!(two, Err(StoreError::Full), "all or none");
@@ -270,7 +271,7 @@ async fn a_flipped_bit_anywhere_panics_nobody() {
             let id = parcel.id.strip_prefix("evt_").unwrap_or_default();
             assert_eq!(parcel.message, deposit(paid(id)).message, "byte {at}: never another body");
             let settled = store.settle(parcel.ticket, Settlement::Delivered, NOW).await;
-            assert!(settled != Ok(false), "byte {at}");
+            assert!(settled != Ok(Settled::Void), "byte {at}");
         }
         drop(store.entries(&Filter::default(), Page::Before(None), 1000).await);
         for path in aside(&files) {

@@ -231,6 +231,6 @@ impl Ledger {
             }
             State::Dead | State::Dropped | State::Held | State::Waiting => self.must_sync = true,
         }
-        Ok(Admission::Duplicate(by))
+        Ok(Admission::Duplicate { by, of: row.turn.state })
     }
 }

@@ -228,8 +228,9 @@ impl Ledger {
         }
     }
 
-    /// Makes due who is first in these lanes now and may be sent.
-    pub(super) fn wake(&mut self, lanes: Lanes, now: UnixSeconds) -> Result<(), Fault> {
+    /// Makes due who is first in these lanes now and may be sent. Whether anybody became so.
+    pub(super) fn wake(&mut self, lanes: Lanes, now: UnixSeconds) -> Result<bool, Fault> {
+        let mut woken = false;
         for lane in lanes.into_iter().flatten() {
             let Some(seq) = self.queue.first(lane) else { continue };
             if self.queue.leased(seq).is_some() {
@@ -240,10 +241,11 @@ impl Ledger {
                 self.place(&mut row, now);
                 if row.turn.due.is_some() {
                     Turn::write(&self.conn, &row)?;
+                    woken = true;
                 }
             }
         }
-        Ok(())
+        Ok(woken)
     }
 
     /// An entry that came earlier waits again: who was first after it in its lanes is not any more.

@@ -56,7 +56,7 @@ use crate::metrics::StoreMetrics;
 use crate::store::seal::Seal;
 use crate::store::{
     Act, Admission, Answer, Claimed, Deposit, Entry, Filter, Intake, Message, Order, Page, Parcel,
-    Settlement, Store, StoreError, Ticket, Totals,
+    Settled, Settlement, Store, StoreError, Ticket, Totals,
 };
 use admit::Ready;
 use fault::Fault;
@@ -218,7 +218,12 @@ impl Store for Sqlite {
         })
     }
 
-    fn settle(&self, ticket: Ticket, settlement: Settlement, now: UnixSeconds) -> Answer<'_, bool> {
+    fn settle(
+        &self,
+        ticket: Ticket,
+        settlement: Settlement,
+        now: UnixSeconds,
+    ) -> Answer<'_, Settled> {
         Box::pin(
             self.ask(Some(now), move |ledger| Ok(Ok(ledger.settle(ticket, &settlement, now)?))),
         )

@@ -6,7 +6,7 @@ use super::row::Row;
 use super::sheet::{Sheet, Table};
 use super::turn::Turn;
 use crate::engine::inbound::UnixSeconds;
-use crate::store::{Act, Order, Settlement, State, Ticket};
+use crate::store::{Act, Order, Settled, Settlement, State, Ticket};
 
 /// An entry given out, its message as it is kept.
 pub(super) struct Given {
@@ -76,14 +76,14 @@ impl Ledger {
         ticket: Ticket,
         settlement: &Settlement,
         now: UnixSeconds,
-    ) -> Result<bool, Fault> {
+    ) -> Result<Settled, Fault> {
         let Some(lease) = self.queue.leased(ticket.seq).filter(|lease| lease.token == ticket.token)
         else {
-            return Ok(false);
+            return Ok(Settled::Void);
         };
-        let Some(mut row) = self.row(ticket.seq)? else { return Ok(false) };
+        let Some(mut row) = self.row(ticket.seq)? else { return Ok(Settled::Void) };
         if matches!(settlement, Settlement::Forget) && !lease.fresh {
-            return Ok(false);
+            return Ok(Settled::Void);
         }
         self.queue.release(row.seq, row.lanes());
         match settlement {
@@ -112,8 +112,7 @@ impl Ledger {
                 self.erase(&row)?;
             }
         }
-        self.wake(row.lanes(), now)?;
-        Ok(true)
+        Ok(if self.wake(row.lanes(), now)? { Settled::Freed } else { Settled::Done })
     }
 
     /// See [`crate::store::Store::order`].

@@ -37,6 +37,7 @@ pub(crate) mod operate;
 pub(crate) mod outbox;
 pub(crate) mod passing;
 pub(crate) mod ports;
+pub(crate) mod post;
 pub(crate) mod shop;
 pub(crate) mod site;
 pub(crate) mod tls;

@@ -203,7 +203,7 @@ impl Released {
         let worth = match admission {
             Admission::Queued(_) => &mut self.queued,
             Admission::Held(_) => &mut self.held,
-            Admission::Duplicate(_) => &mut self.duplicates,
+            Admission::Duplicate { .. } => &mut self.duplicates,
             // Nobody is given one to send who has not asked for it.
             Admission::InFlight | Admission::Send(_) => &mut self.in_flight,
         };
