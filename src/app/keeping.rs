@@ -1,11 +1,11 @@
 //! The store: opened at start, drained and looked after as long as the daemon runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -17,7 +17,7 @@ use crate::server::{Ingress, Keeping, Phase};
 use crate::store::captures::{self, Captures};
 use crate::store::seal::Seal;
 use crate::store::sqlite::{self, Sqlite};
-use crate::store::{StoreError, Totals, folder};
+use crate::store::{State, StoreError, Totals, folder};
 
 use super::upgrade::Predecessor;
 
@@ -112,8 +112,8 @@ pub(super) async fn deliver(
     ingress: Arc<Ingress>,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let mut busy = HashSet::new();
-    // Woken while it was busy: it is looked at once more.
+    let mut busy: HashMap<String, Arc<Notify>> = HashMap::new();
+    // Woken while it was busy, and has perhaps not heard it: it is looked at once more.
     let mut again = HashSet::new();
     let mut resting: HashMap<String, UnixSeconds> = HashMap::new();
     let mut drains = JoinSet::new();
@@ -122,9 +122,15 @@ pub(super) async fn deliver(
         for outlet in ingress.outlets() {
             let name = &outlet.upstream().name;
             let rested = resting.get(name).is_none_or(|until| *until <= now);
-            if rested && busy.insert(name.clone()) {
-                let (outbox, name) = (Arc::clone(&outbox), name.clone());
-                drains.spawn(async move { (name, outbox.drain(&outlet).await) });
+            if rested && !busy.contains_key(name) {
+                let bell = Arc::<Notify>::default();
+                busy.insert(name.clone(), Arc::clone(&bell));
+                let (outbox, ingress) = (Arc::clone(&outbox), Arc::clone(&ingress));
+                let name = name.clone();
+                drains.spawn(async move {
+                    let until = outbox.drain(|| ingress.outlet(&name), &bell).await;
+                    (name, until)
+                });
             }
         }
         tokio::select! {
@@ -142,7 +148,10 @@ pub(super) async fn deliver(
             }
             () = outbox.woken() => {
                 resting.clear();
-                again.clone_from(&busy);
+                again = busy.keys().cloned().collect();
+                for bell in busy.values() {
+                    bell.notify_one();
+                }
             }
             () = sleep(LOOK) => {}
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => break,
@@ -154,11 +163,16 @@ pub(super) async fn deliver(
 }
 
 /// Counts what is kept, and forgets what is old.
-pub(super) async fn look_after(keeping: Keeping, settings: Settings, metrics: Arc<Metrics>) {
+pub(super) async fn look_after(
+    keeping: Keeping,
+    ingress: Arc<Ingress>,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+) {
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (Some(outbox), Some(captures)) = (keeping.outbox, keeping.captures) else { return };
-    let mut was = Ok(());
+    let (mut was, mut astray) = (Ok(()), BTreeSet::new());
     for second in 0_u64.. {
         ticks.tick().await;
         let health = outbox.store().health();
@@ -167,6 +181,7 @@ pub(super) async fn look_after(keeping: Keeping, settings: Settings, metrics: Ar
         if second.is_multiple_of(COUNT_EVERY)
             && let Ok(totals) = outbox.store().totals().await
         {
+            say_astray(&mut astray, &ingress, &totals);
             outbox.metrics().contents(&contents(totals));
             let captures::Totals { count, bytes, oldest, lost } = captures.totals();
             metrics.captures().now(count, bytes, oldest, lost);
@@ -191,6 +206,23 @@ fn say_health(was: &mut Result<(), StoreError>, is: Result<(), StoreError>) {
         }
         *was = is;
     }
+}
+
+/// Says aloud, once, that events wait for somebody who is not configured any more.
+fn say_astray(was: &mut BTreeSet<String>, ingress: &Ingress, totals: &Totals) {
+    let waiting = totals.entries.iter().filter(|(_, state, count)| {
+        matches!(state, State::Waiting | State::Held | State::Dead) && *count > 0
+    });
+    let names = waiting.map(|(upstream, _, _)| upstream.clone());
+    let is: BTreeSet<String> = names.filter(|name| ingress.outlet(name).is_none()).collect();
+    for upstream in is.difference(was) {
+        tracing::error!(
+            target: "countersign::outbox", upstream,
+            "events are kept for an upstream that is not configured any more; put it back under \
+             `upstreams`, or drop them"
+        );
+    }
+    *was = is;
 }
 
 fn contents(totals: Totals) -> Contents {

@@ -141,7 +141,8 @@ async fn start_on(
     let Keeping { outbox, captures } = keeping.clone();
     if let (Some(settings), Some(outbox)) = (store, outbox.clone()) {
         deliveries.spawn(keeping::deliver(outbox, Arc::clone(&ingress), phases.clone()));
-        tasks.spawn(keeping::look_after(keeping, settings, Arc::clone(&metrics)));
+        let (ingress, metrics) = (Arc::clone(&ingress), Arc::clone(&metrics));
+        tasks.spawn(keeping::look_after(keeping, ingress, settings, metrics));
     }
     let callbacks = Listening::new(limits.clone(), Arc::clone(&metrics), phases.clone());
     let (mut addresses, mut accepting) = (Vec::new(), JoinSet::new());

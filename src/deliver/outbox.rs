@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::config::Retry;
 use crate::deliver::backoff::{is_over, next_attempt};
@@ -21,6 +23,9 @@ const IN_FLIGHT_MAX: usize = 64;
 
 /// Seconds between two looks at an outbox that nobody has woken up.
 const LOOK_SECONDS: i64 = 30;
+
+/// How often whoever has messages under way looks at the clock.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What time it is.
 pub struct Clocks {
@@ -104,54 +109,83 @@ impl Outbox {
         (self.clocks.steady)()
     }
 
-    /// Sends what is due to one upstream, until nothing is or the upstream is unwell. When to look
-    /// again, unless woken before.
-    pub async fn drain(self: &Arc<Self>, outlet: &Arc<Outlet>) -> Result<UnixSeconds, StoreError> {
+    /// Sends what is due to one upstream until nothing is, or the upstream is unwell. `way` says where
+    /// it is now: a reload counts from the next claim on. `bell`: something may have become due.
+    /// When to look again, unless woken before.
+    pub async fn drain(
+        self: &Arc<Self>,
+        way: impl Fn() -> Option<Arc<Outlet>>,
+        bell: &Notify,
+    ) -> Result<UnixSeconds, StoreError> {
         let mut under_way = JoinSet::new();
-        let room = (outlet.upstream().in_flight_max / 2).clamp(1, IN_FLIGHT_MAX);
-        let mut look_at = None;
+        // While it is some time, nothing is due before then.
+        let mut look_at: Option<UnixSeconds> = None;
+        let mut failed = Ok(());
         loop {
             let now = self.now();
-            let health = outlet.health();
-            if self.closing.load(Ordering::Relaxed) {
-                look_at = Some(now);
-            }
-            // An upstream that was unwell is tried with one message, not with a flood.
-            let room = if health.is_well() { room } else { 1 };
-            // Half of the room at a time, so that a claim is worth its transaction.
-            if under_way.len() <= room / 2 && look_at.is_none() {
-                if health.retry_at() > now {
-                    look_at = Some(health.retry_at());
-                } else {
-                    let lease_until = now.saturating_add(patience(outlet));
-                    let wanted = room - under_way.len();
-                    let upstream = &outlet.upstream().name;
-                    let claimed = self.store.claim(upstream, wanted, now, lease_until).await?;
-                    if claimed.parcels.len() < wanted {
-                        let next = now.saturating_add(LOOK_SECONDS);
-                        look_at = Some(claimed.next_due.map_or(next, |due| due.min(next)));
+            look_at = look_at.filter(|at| *at > now || under_way.is_empty());
+            let is_closing = self.closing.load(Ordering::Relaxed);
+            let outlet = way().filter(|_| !is_closing && failed.is_ok());
+            if let (Some(outlet), None) = (&outlet, look_at) {
+                match self.claim(outlet, under_way.len(), now).await {
+                    Ok((parcels, at)) => {
+                        look_at = at;
+                        for parcel in parcels {
+                            let (outbox, outlet) = (Arc::clone(self), Arc::clone(outlet));
+                            under_way.spawn(async move { outbox.attempt(&outlet, parcel).await });
+                        }
                     }
-                    for parcel in claimed.parcels {
-                        let (outbox, outlet) = (Arc::clone(self), Arc::clone(outlet));
-                        under_way.spawn(async move { outbox.attempt(&outlet, parcel).await });
-                    }
+                    Err(error) => failed = Err(error),
                 }
             }
-            match under_way.join_next().await {
-                None => {
-                    if let Some(at) = look_at {
-                        return Ok(at);
+            if under_way.is_empty() && (outlet.is_none() || failed.is_err() || look_at.is_some()) {
+                return failed.map(|()| look_at.unwrap_or(now));
+            }
+            tokio::select! {
+                Some(done) = under_way.join_next() => match done {
+                    // What was settled may have made others due.
+                    Ok(Ok(())) => look_at = None,
+                    // What else is under way is finished, and tries to say what came of it.
+                    Ok(Err(error)) => failed = Err(error),
+                    Err(error) => {
+                        // A panic; the lease brings the entry back.
+                        tracing::error!(%error, "a delivery has failed");
                     }
-                }
-                // What was settled may have made others due.
-                Some(Ok(Ok(()))) => look_at = None,
-                Some(Ok(Err(error))) => return Err(error),
-                Some(Err(error)) => {
-                    // A panic; the lease brings the entry back.
-                    tracing::error!(%error, upstream = outlet.upstream().name, "a delivery has failed");
-                }
+                },
+                () = bell.notified() => look_at = None,
+                // The clock may have come to what is due next.
+                () = sleep(LOOK), if look_at.is_some() => {}
             }
         }
+    }
+
+    /// What is due and has room beside what is under way; when to look again, if that was all.
+    async fn claim(
+        &self,
+        outlet: &Outlet,
+        under_way: usize,
+        now: UnixSeconds,
+    ) -> Result<(Vec<Parcel>, Option<UnixSeconds>), StoreError> {
+        let health = outlet.health();
+        // An upstream that was unwell is tried with one message, not with a flood.
+        let room = match outlet.upstream().in_flight_max / 2 {
+            room if health.is_well() => room.clamp(1, IN_FLIGHT_MAX),
+            _ => 1,
+        };
+        // Half of the room at a time, so that a claim is worth its transaction.
+        if under_way > room / 2 {
+            return Ok((Vec::new(), None));
+        }
+        if health.retry_at() > now {
+            return Ok((Vec::new(), Some(health.retry_at())));
+        }
+        let wanted = room - under_way;
+        let lease_until = now.saturating_add(patience(outlet));
+        let claimed = self.store.claim(&outlet.upstream().name, wanted, now, lease_until).await?;
+        let is_all = claimed.parcels.len() < wanted;
+        let next = now.saturating_add(LOOK_SECONDS);
+        let at = claimed.next_due.map_or(next, |due| due.min(next));
+        Ok((claimed.parcels, is_all.then_some(at)))
     }
 
     /// One message, and what came of it.

@@ -59,7 +59,7 @@ pub(super) fn site(hot: &Hot, upstreams: &Upstreams) -> Arc<Site> {
 
 /// An upstream, and why it cannot sign.
 pub(super) struct Built {
-    upstream: Arc<Upstream>,
+    pub(super) upstream: Arc<Upstream>,
     unsigned: Option<String>,
 }
 

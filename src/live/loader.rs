@@ -11,7 +11,7 @@ use crate::live::rules::{Compiler, LoadedRule, RuleSet};
 use crate::live::sources::Sources;
 use crate::live::tls::{self, Tickets};
 use crate::live::watch::{Pace, Watch, Watched};
-use crate::live::{Exchanges, Route, Site, Snapshot, Store, Tls, Token, store};
+use crate::live::{Exchanges, Route, Site, Snapshot, Store, Tls, Token, Upstream, store};
 use crate::text::problem::{Place, Problem, Problems};
 
 /// The problems of one file, and its text for the excerpts.
@@ -98,6 +98,7 @@ struct Active {
 struct Built {
     store: Option<Store>,
     routes: HashMap<String, Arc<Route>>,
+    upstreams: HashMap<String, Arc<Upstream>>,
     site: Arc<Site>,
     tls: Option<Arc<Tls>>,
     exchanges: Arc<Exchanges>,
@@ -264,12 +265,13 @@ impl Loader {
         if !good || (self.active.is_none() && !reports.is_empty()) {
             return Err(Failure { reports });
         }
-        let built = Built { store: kept, routes, site, tls, exchanges, token };
+        let upstreams = upstreams.into_iter().map(|(name, built)| (name, built.upstream)).collect();
+        let built = Built { store: kept, routes, upstreams, site, tls, exchanges, token };
         Ok(self.activate(config, built, reports))
     }
 
     fn activate(&mut self, config: Config, built: Built, mut reports: Vec<Report>) -> Loaded {
-        let Built { store, routes, site, tls, exchanges, token } = built;
+        let Built { store, routes, upstreams, site, tls, exchanges, token } = built;
         let (boot, generation) = match self.active.take() {
             None => (config.boot, 1),
             Some(active) => {
@@ -284,7 +286,7 @@ impl Loader {
             tls: tls.clone(),
             rules: self.rules.clone(),
         });
-        let snapshot = Snapshot { generation, routes, site, tls, exchanges, token };
+        let snapshot = Snapshot { generation, routes, upstreams, site, tls, exchanges, token };
         Loaded { boot, store, snapshot, reports }
     }
 

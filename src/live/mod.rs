@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Routes by their exact path.
     pub routes: HashMap<String, Arc<Route>>,
+    /// Those who receive, by name. Also who no route leads to any more: events may wait for them.
+    pub upstreams: HashMap<String, Arc<Upstream>>,
     /// What passes through, unjudged.
     pub site: Arc<Site>,
     /// What the listeners that speak TLS show; `None`: none does.

@@ -133,12 +133,21 @@ impl Ingress {
         let outbox = self.keeping.outbox.as_deref();
         let wiring = Arc::new(Wiring::new(snapshot, Some(&before), &self.metrics, outbox));
         self.wiring.store(Arc::clone(&wiring));
+        if let Some(outbox) = outbox {
+            // What rests because of how an upstream was may go elsewhere now.
+            outbox.wake();
+        }
         wiring
     }
 
     /// The ways to all upstreams.
     pub fn outlets(&self) -> Vec<Arc<Outlet>> {
         self.wiring().outlets().cloned().collect()
+    }
+
+    /// The way to the upstream of this name, as it is configured now.
+    pub fn outlet(&self, upstream: &str) -> Option<Arc<Outlet>> {
+        self.wiring().outlet(upstream).cloned()
     }
 
     /// To be called about once a second: closes idle connections to upstreams, and logs how many

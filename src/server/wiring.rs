@@ -1,7 +1,7 @@
 //! What a request needs beside the snapshot: counters and ways to upstreams, looked up once for
 //! each snapshot instead of once for each request.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hyper::header::HeaderName;
@@ -11,7 +11,7 @@ use super::pass::Passages;
 use crate::config::Forward;
 use crate::deliver::{Outbox, Outlet, allowed};
 use crate::exchange::Exchanger;
-use crate::live::{Route, Snapshot};
+use crate::live::{Route, Snapshot, Upstream};
 use crate::metrics::{Metrics, RouteLabels, RouteMetrics};
 
 /// One snapshot, made ready to serve.
@@ -53,20 +53,20 @@ impl Wiring {
         let shown = snapshot.tls.iter().flat_map(|tls| tls.pairs());
         metrics.tls().shown(shown.map(|pair| (pair.name(), pair.expires_at())));
         if let Some(outbox) = outbox {
-            let routes = || snapshot.routes.values();
-            let upstreams: HashSet<_> =
-                routes().map(|route| route.upstream.name.as_str()).collect();
-            let gateways = routes().map(|route| route.gateway.as_str()).collect();
+            let upstreams = snapshot.upstreams.keys().map(String::as_str).collect();
+            let gateways = snapshot.routes.values().map(|route| route.gateway.as_str()).collect();
             outbox.metrics().published(&upstreams, &gateways);
         }
-        let mut outlets: HashMap<String, Arc<Outlet>> = HashMap::new();
+        let outlet = |upstream: &Arc<Upstream>| {
+            let before = before.and_then(|before| before.outlets.get(&upstream.name));
+            Arc::new(Outlet::new(upstream, before.map(Arc::as_ref), metrics))
+        };
+        let mut outlets: HashMap<String, Arc<Outlet>> =
+            snapshot.upstreams.iter().map(|(name, one)| (name.clone(), outlet(one))).collect();
         let mut routes = HashMap::new();
         for (path, route) in &snapshot.routes {
             let upstream = &route.upstream;
-            let outlet = outlets.entry(upstream.name.clone()).or_insert_with(|| {
-                let before = before.and_then(|before| before.outlets.get(&upstream.name));
-                Arc::new(Outlet::new(upstream, before.map(Arc::as_ref), metrics))
-            });
+            let outlet = outlets.entry(upstream.name.clone()).or_insert_with(|| outlet(upstream));
             let wired = Wired {
                 metrics: metrics.route(&route.name, &route.gateway, keys(route)),
                 outlet: Arc::clone(outlet),
@@ -100,6 +100,11 @@ impl Wiring {
     /// The ways to all upstreams.
     pub(super) fn outlets(&self) -> impl Iterator<Item = &Arc<Outlet>> {
         self.outlets.values()
+    }
+
+    /// The way to the upstream of this name.
+    pub(super) fn outlet(&self, upstream: &str) -> Option<&Arc<Outlet>> {
+        self.outlets.get(upstream)
     }
 
     /// Closes connections that nobody has used for a while.

@@ -55,6 +55,7 @@ mod operate_cli;
 mod operate_rejudge;
 mod operate_sick;
 mod outage;
+mod outbox;
 mod prometheus;
 mod properties;
 mod properties_money;

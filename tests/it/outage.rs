@@ -44,7 +44,7 @@ async fn a_week_without_the_upstream_loses_nothing_and_then_all_of_it_arrives_in
             kept += 1;
         }
         loop {
-            let next = post.outbox.drain(&outlet).await.unwrap();
+            let next = post.drain(&outlet).await;
             attempts += 1;
             // Of the many looks an hour has, some will do.
             let now = post.clock.load(Ordering::Relaxed).max(next) + 60;
@@ -59,7 +59,7 @@ async fn a_week_without_the_upstream_loses_nothing_and_then_all_of_it_arrives_in
     assert_eq!(post.count(State::Dead).await, 0);
     let stub = Stub::at(address, &[OK]).await;
     post.clock.fetch_add(60, Ordering::Relaxed);
-    post.outbox.drain(&outlet).await.unwrap();
+    post.drain(&outlet).await;
     let got = stub.got();
     assert_eq!(got.len(), kept, "each once");
     for payment in 0..kept / 3 {
@@ -85,10 +85,10 @@ async fn what_is_older_than_the_horizon_is_a_dead_letter_until_an_operator_decid
     post.keep(vec![event(2, 1, Status::Refunded)]).await;
     for _ in 0..3 {
         post.clock.fetch_add(12 * HOUR, Ordering::Relaxed);
-        post.outbox.drain(&outlet).await.unwrap();
+        post.drain(&outlet).await;
     }
     post.clock.fetch_add(60, Ordering::Relaxed);
-    post.outbox.drain(&outlet).await.unwrap();
+    post.drain(&outlet).await;
     assert_eq!(post.count(State::Dead).await, 2);
     let filter = Filter { state: Some(State::Dead), ..Filter::default() };
     let dead = post.outbox.store().entries(&filter, Page::After(0), 10).await.unwrap();
@@ -101,7 +101,7 @@ async fn what_is_older_than_the_horizon_is_a_dead_letter_until_an_operator_decid
     let now = post.clock.load(Ordering::Relaxed);
     assert_eq!(post.outbox.store().order(seqs, Order::Retry, now).await, Ok(2));
     post.clock.fetch_add(60, Ordering::Relaxed);
-    post.outbox.drain(&outlet).await.unwrap();
+    post.drain(&outlet).await;
     assert_eq!(stub.got().len(), 2);
     assert!(stub.got()[0].body.contains("succeeded"), "still in order");
 }
@@ -113,16 +113,16 @@ async fn one_payment_that_is_stuck_does_not_hold_up_the_others() {
     let post = Post::new(stub.target(), Duration::from_secs(14 * 24 * 3600));
     let outlet = post.outlet();
     post.keep(vec![event(0, 0, Status::Pending)]).await;
-    post.outbox.drain(&outlet).await.unwrap();
+    post.drain(&outlet).await;
     for n in 1..50 {
         post.keep(vec![event(n, n, Status::Succeeded)]).await;
     }
     post.keep(vec![event(50, 0, Status::Succeeded)]).await;
-    post.outbox.drain(&outlet).await.unwrap();
+    post.drain(&outlet).await;
     assert_eq!(stub.got().len(), 50, "all but the stuck one and what waits behind it");
     assert_eq!(post.count(State::Waiting).await, 2);
     post.clock.fetch_add(120, Ordering::Relaxed);
-    post.outbox.drain(&outlet).await.unwrap();
+    post.drain(&outlet).await;
     assert_eq!(post.count(State::Waiting).await, 0);
     let last: Vec<_> = stub.got()[50..]
         .iter()
@@ -141,7 +141,7 @@ async fn a_hundred_thousand_waiting_events_are_drained() {
         post.keep(events).await;
     }
     let began = std::time::Instant::now();
-    post.outbox.drain(&post.outlet()).await.unwrap();
+    post.drain(&post.outlet()).await;
     eprintln!("{EVENTS} events drained in {:?}", began.elapsed());
     let mut got = stub.take();
     assert_eq!(got.len(), EVENTS);

@@ -161,11 +161,15 @@ pub(crate) fn original(headers: &[&str]) -> Forward {
 }
 
 pub(crate) fn snapshot(routes: Vec<(String, Route)>) -> Snapshot {
+    let named =
+        |(_, route): &(String, Route)| (route.upstream.name.clone(), Arc::clone(&route.upstream));
+    let upstreams = routes.iter().map(named).collect();
     let routes = routes.into_iter().map(|(path, route)| (path, Arc::new(route))).collect();
     let token = Err("there is none".to_owned());
     Snapshot {
         generation: 1,
         routes,
+        upstreams,
         site: Arc::default(),
         tls: None,
         exchanges: Arc::new(exchanges()),

@@ -15,6 +15,8 @@ use countersign::store::seal::Seal;
 use countersign::store::sqlite::{Settings, Sqlite};
 use countersign::store::{Filter, Page, State};
 
+use tokio::sync::Notify;
+
 use super::shop::Folder;
 use super::*;
 
@@ -89,6 +91,12 @@ impl Post {
     pub(crate) async fn keep(&self, events: Vec<Event>) {
         let handed = self.hand(events, false).await;
         assert!(matches!(handed, Ok(Handed::Kept)), "{handed:?}");
+    }
+
+    /// Sends what is due; when to look again.
+    pub(crate) async fn drain(&self, outlet: &Arc<Outlet>) -> UnixSeconds {
+        let way = || Some(Arc::clone(outlet));
+        self.outbox.drain(way, &Notify::new()).await.unwrap()
     }
 
     pub(crate) async fn count(&self, state: State) -> usize {
