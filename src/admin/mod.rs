@@ -108,15 +108,13 @@ impl Admin {
             Ok(Ok(_)) => return no_body("the body is too long"),
             Ok(Err(_)) | Err(_) => return no_body("the body did not come"),
         };
-        let done = tokio::spawn(async move {
+        let outbox = Arc::clone(&api.outbox);
+        let verb = async move {
             let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
             let (by, method) = (peer.to_string(), head.method.as_str());
             api.answer(Asked { by: &by, method, target, body: &body }).await
-        });
-        done.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a verb has failed");
-            Answer::broken()
-        })
+        };
+        outbox.errands().see_through(verb).await.unwrap_or_else(Answer::broken)
     }
 }
 

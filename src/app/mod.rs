@@ -208,6 +208,9 @@ impl Running {
             self.callbacks.drained().await;
             // A panic has been logged.
             while self.deliveries.join_next().await.is_some() {}
+            if let Some(outbox) = &self.outbox {
+                outbox.errands().over().await;
+            }
         };
         let drained = timeout(self.drain_timeout, all).await.is_ok();
         self.phase.send_replace(Phase::Over);

@@ -58,6 +58,7 @@ pub(super) async fn until_signal(
         helpers.spawn(notify::feed(watchdog));
     }
     let end = serving(&running, &mut signals).await;
+    let outbox = running.outbox.clone();
     let (drain, successor) = match end {
         End::Asked => {
             notify::tell(Told::Stopping);
@@ -77,6 +78,10 @@ pub(super) async fn until_signal(
     };
     if !drained {
         tracing::warn!("requests that were not finished in time are cut off");
+    }
+    if let Some(outbox) = outbox {
+        // Whatever holds the store open: it may be a successor's now.
+        outbox.errands().cut_off().await;
     }
     if let Some((successor, Stage::Prepared)) = successor {
         successor.hand_over().await?;

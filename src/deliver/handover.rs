@@ -98,10 +98,10 @@ impl Outbox {
         };
         let (outbox, outlet) = (Arc::clone(self), Arc::clone(outlet));
         let way = Direct { outlet, or_queue, relayed };
-        // A task of its own: a gateway that goes away meanwhile leaves nothing half done.
-        let sent = tokio::spawn(async move { outbox.direct(&way, deposits, now).await });
-        // A panic: the lease brings the entry back.
-        sent.await.unwrap_or(Err(HandoverError::InFlight))
+        // A gateway that goes away meanwhile leaves nothing half done.
+        let sent = async move { outbox.direct(&way, deposits, now).await };
+        // What does not come to its end is brought back by its lease.
+        self.errands().see_through(sent).await.unwrap_or(Err(HandoverError::InFlight))
     }
 
     /// On disk first.

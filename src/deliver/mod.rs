@@ -3,6 +3,7 @@
 mod answer;
 mod backoff;
 mod deposit;
+mod errands;
 mod handover;
 mod outbox;
 mod read;
@@ -16,6 +17,7 @@ use hyper::{Method, Request, StatusCode};
 
 pub use answer::{ANSWER_BYTES_MAX, Answer};
 pub use deposit::Accepted;
+pub use errands::Errands;
 pub use handover::{Handed, HandoverError, send};
 pub use outbox::{Clocks, Outbox};
 pub use read::read;

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::config::Retry;
 use crate::deliver::backoff::{is_over, next_attempt};
-use crate::deliver::{Answer, DeliverError, Outlet};
+use crate::deliver::{Answer, DeliverError, Errands, Outlet};
 use crate::engine::inbound::UnixSeconds;
 use crate::live::Upstream;
 use crate::metrics::{Handling, OutboxMetrics};
@@ -43,17 +43,24 @@ pub struct Outbox {
     clocks: Clocks,
     woken: Notify,
     closing: AtomicBool,
+    errands: Errands,
 }
 
 impl Outbox {
     /// Over this store.
     pub fn new(store: Arc<dyn Store>, metrics: OutboxMetrics, clocks: Clocks) -> Self {
-        Self { store, metrics, clocks, woken: Notify::new(), closing: AtomicBool::new(false) }
+        let (woken, closing) = (Notify::new(), AtomicBool::new(false));
+        Self { store, metrics, clocks, woken, closing, errands: Errands::default() }
     }
 
     /// What it keeps things in.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// What is done with it for requests.
+    pub fn errands(&self) -> &Errands {
+        &self.errands
     }
 
     /// What is counted.

@@ -102,7 +102,7 @@ async fn what_went_with_a_lost_file_while_it_was_sent_is_kept_anew() {
         .await;
         assert!(!ids(&post).await.contains(&paid("a").id));
     };
-    let handed = meanwhile(&post, &upstream, paid("a"), lose, "503 No").await;
+    let handed = Box::pin(meanwhile(&post, &upstream, paid("a"), lose, "503 No")).await;
     assert!(matches!(handed, Ok(Handed::Kept)), "{handed:?}");
     assert!(ids(&post).await.contains(&paid("a").id), "a success is only what is on disk");
 }
@@ -133,7 +133,7 @@ async fn what_waits_for_what_is_being_sent_is_looked_at_when_that_is_over() {
         assert!(matches!(handed, Ok(Handed::Kept)), "{handed:?}");
         timeout(PATIENCE, post.outbox.woken()).await.expect("it was kept");
     };
-    let handed = meanwhile(&post, &upstream, paid("a"), another, "200 OK").await;
+    let handed = Box::pin(meanwhile(&post, &upstream, paid("a"), another, "200 OK")).await;
     assert!(matches!(handed, Ok(Handed::Delivered(_))), "{handed:?}");
     timeout(PATIENCE, post.outbox.woken()).await.expect("it is due now");
 }

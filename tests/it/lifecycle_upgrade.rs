@@ -143,6 +143,29 @@ async fn what_is_acknowledged_while_processes_change_is_delivered_once() {
     drop(successor);
 }
 
+#[tokio::test]
+async fn what_an_upstream_does_not_answer_keeps_the_store_from_no_successor() {
+    let stub = Stub::start(&[Act::Silence]).await;
+    let top = format!("{STORE}limits: {{ drain_timeout: 1s }}\n");
+    let text = config_with(&format!("http://{}", stub.address), &top, &timeless_routes());
+    let folder = folder(&text.replace("timeout: 500ms", "timeout: 60s"));
+    let mut daemon = Daemon::start(&folder).await;
+    let gateway = tokio::spawn(tell(daemon.address, genuine("liqpay", 1).once("/liqpay/")));
+    eventually("the upstream has it", async || stub.got().len() == 1).await;
+    // Its gateway goes away.
+    gateway.abort();
+    gateway.await.unwrap_err();
+    let count = starts(&daemon);
+    daemon.process.signal("USR2");
+    eventually("the successor serves", async || starts(&daemon) > count).await;
+    daemon.process.ended().await;
+    let successor = Successor::last_of(&daemon).unwrap();
+    assert!(successor.runs());
+    let ready = "GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_eq!(tell(daemon.admin, ready).await.unwrap().status, 200);
+    eventually("it is sent again", async || stub.got().len() == 2).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successor_with_a_broken_configuration_changes_nothing() {
     let stub = Stub::start(&[OK]).await;

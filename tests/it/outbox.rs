@@ -14,7 +14,7 @@ use crate::support::*;
 /// A durable route to `billing`, which is one of these, by name and URL.
 fn config_of(upstream: &str, upstreams: &[(&str, std::net::SocketAddr)]) -> String {
     let mut route = Wired::usual("stripe");
-    route.forward = "{ as: canonical, to: /in }, delivery: durable".to_owned();
+    "{ as: canonical, to: /in }, delivery: durable".clone_into(&mut route.forward);
     let text = config_with("URL", "store: { path: state }\n", &[route]);
     let line = text.lines().find(|line| line.contains("URL")).unwrap().to_owned();
     let lines: Vec<_> = upstreams
