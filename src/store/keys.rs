@@ -9,9 +9,14 @@ use crate::engine::event::{Amount, Event, Status};
 /// what it was made of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Keys {
-    /// What the event says, so that the same id with another content is noticed: every fact but
-    /// when it happened and what the notification is called, not how it was proved, nor the gateway's
-    /// own fields: those differ between honest repetitions (Stripe's `pending_webhooks`).
+    /// What the event claims, so that the same id with another claim is noticed: of whom, of which
+    /// payment, where that stands, whether it may be booked, the amount; and, unless it may be
+    /// booked, how much has gone back: that is what a refund claims.
+    ///
+    /// Everything else describes, and differs between honest repetitions, since a rule may give one
+    /// id to several notifications of one thing: what each is called and when it was said, the
+    /// gateway's word and its own fields, the fee, what is settled, what has gone back since of
+    /// money that came once.
     pub content: [u8; 16],
     /// Of a credit that names its transaction: gateway, account, transaction, status, amount. `None`:
     /// told apart by its id alone. Only credits have one: two partial refunds of one amount are two.
@@ -62,6 +67,17 @@ fn credit(event: &Event) -> Option<[u8; 16]> {
 }
 
 fn content(event: &Event) -> [u8; 16] {
+    claim(event, false)
+}
+
+/// The content as it was told, and is kept, by daemons that took whatever describes an event for
+/// part of it: a repetition of what they have delivered is one still.
+pub(super) fn former_content(event: &Event) -> [u8; 16] {
+    claim(event, true)
+}
+
+/// What the event claims; if so wanted, with all that describes it.
+fn claim(event: &Event, described: bool) -> [u8; 16] {
     // No `..`: a new fact does not compile until somebody has thought about it here.
     let Event {
         id,
@@ -85,12 +101,14 @@ fn content(event: &Event) -> [u8; 16] {
         raw: _,
     } = event;
     let word = |flag: bool| if flag { "true" } else { "false" };
-    let [amount, refunded, settled, fee] =
-        [amount, refunded_amount, settlement_amount, fee].map(|amount| money(amount.as_ref()));
+    let amount = money(amount.as_ref());
+    let refunded = money(refunded_amount.as_ref().filter(|_| described || !credit));
+    let [settled, fee] =
+        [settlement_amount, fee].map(|amount| money(amount.as_ref().filter(|_| described)));
     first(hash([
         Some(id.as_str()),
         Some(&**gateway),
-        raw_type.as_deref(),
+        raw_type.as_deref().filter(|_| described),
         account.as_deref(),
         Some(status.as_str()),
         Some(word(*credit)),
@@ -202,15 +220,45 @@ mod tests {
     }
 
     #[test]
+    fn what_only_describes_a_credit_does_not_contradict_it() {
+        let some = || Some(Amount { value: "1.00".into(), currency: "EUR".into() });
+        for again in [
+            // LiqPay: first `wait_compensation`, then `success`.
+            Event { raw_type: Some("settled".into()), ..event() },
+            // ArCa: of what was paid once, more and more goes back.
+            Event { refunded_amount: some(), ..event() },
+            Event { settlement_amount: some(), ..event() },
+            Event { fee: some(), ..event() },
+        ] {
+            assert_eq!(Keys::of(&again), Keys::of(&event()), "{again:?}");
+        }
+    }
+
+    #[test]
+    fn how_much_has_gone_back_is_what_a_refund_claims() {
+        let refunded = |value: &str| Event {
+            status: Status::PartiallyRefunded,
+            credit: false,
+            refunded_amount: Some(Amount { value: value.into(), currency: "EUR".into() }),
+            ..event()
+        };
+        assert_ne!(Keys::of(&refunded("1.00")), Keys::of(&refunded("2.00")));
+    }
+
+    #[test]
+    fn the_former_content_has_all_that_describes_an_event() {
+        let former = former_content(&event());
+        assert_ne!(former, Keys::of(&event()).content);
+        assert_ne!(former, former_content(&Event { raw_type: None, ..event() }));
+    }
+
+    #[test]
     fn every_fact_that_money_hangs_on_is_content() {
         let base = Keys::of(&event()).content;
         let other = Some(Amount { value: "10.00".into(), currency: "USD".into() });
         for changed in [
-            Event { amount: other.clone(), ..event() },
+            Event { amount: other, ..event() },
             Event { amount: None, ..event() },
-            Event { refunded_amount: other.clone(), ..event() },
-            Event { settlement_amount: other.clone(), ..event() },
-            Event { fee: other, ..event() },
             Event { status: Status::Failed, ..event() },
             Event { credit: false, ..event() },
             Event { test: None, ..event() },

@@ -104,9 +104,10 @@ pub trait Store: Send + Sync + 'static {
     /// ([`keys::Keys::credit`]), in all daemons, one is delivered; the others are
     /// [`Admission::Duplicate`], or [`Admission::InFlight`] while the first is being sent. A shared
     /// backend needs a unique index for each of the two, and must look again after a conflict. A
-    /// deposit whose id is known with other content ([`keys::Keys::content`]) is an *equivocation*:
-    /// it is held, whatever `intake` says, once for each content: the pair of id and content is
-    /// what is unique. It never stands for a credit, unless an operator has let it go. A repetition
+    /// deposit whose id is known with other content ([`keys::Keys::content`]: what it claims, not
+    /// how it is described) is an *equivocation*: it is held, whatever `intake` says, once for each
+    /// content: the pair of id and content is what is unique. It never stands for a credit, unless
+    /// an operator has let it go. A repetition
     /// of a dead letter queues that again, whatever `intake` says, in its old place, unless it is
     /// an equivocation. A repetition of what an operator has dropped stays a duplicate. A
     /// repetition within one call shares the fate of the first: it is a duplicate at once.

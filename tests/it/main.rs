@@ -63,6 +63,7 @@ mod readme;
 mod rejects;
 mod reload;
 mod reload_storm;
+mod repetitions;
 mod secrets;
 mod smarty;
 mod smarty_billing;

@@ -121,6 +121,21 @@ async fn the_same_id_with_other_content_is_held_once_for_each_content(backend: &
     assert_eq!(drain(&*store, NOW).await, ["a", "b"], "an operator let one go");
 }
 
+async fn another_description_of_what_is_known_is_a_repetition(backend: &dyn Backend) {
+    let store = backend.open(NOW);
+    let told = |raw_type: &str, refunded: Option<&str>| Event {
+        raw_type: Some(raw_type.into()),
+        refunded_amount: refunded.map(euros),
+        ..paid("a")
+    };
+    queue(&*store, told("wait_compensation", None)).await;
+    let again = Admission::Duplicate(Duplicate::Delivery);
+    assert_eq!(admit(&*store, told("success", None), Intake::Queue).await, again);
+    assert_eq!(drain(&*store, NOW).await, ["a"]);
+    assert_eq!(admit(&*store, told("success", Some("4.00")), spill(NOW)).await, again);
+    assert_eq!(store.totals().await.unwrap().held, []);
+}
+
 async fn a_payment_keeps_its_order(backend: &dyn Backend) {
     let store = backend.open(NOW);
     let of = |name: &str| said(name, "o", "t", Status::Unknown);
@@ -574,6 +589,7 @@ contract! { sqlite: super::Files::new() =>
     an_entry_stands_in_the_lanes_of_its_order_and_of_its_transaction
     an_operator_hastens_and_drops
     an_upstream_gets_what_is_its_own
+    another_description_of_what_is_known_is_a_repetition
     entries_are_found_by_what_they_are
     money_is_counted_exactly
     nothing_that_was_promised_is_lost_when_it_is_opened_again

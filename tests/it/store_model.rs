@@ -68,8 +68,7 @@ fn event(id: u8, other: bool) -> Event {
     let transaction = if id % 5 == 4 { String::new() } else { format!("t{}", id % 4) };
     let status = Status::Unknown;
     let said = said(&id.to_string(), &order, &transaction, status);
-    let raw_type = Some(if other { "other" } else { "usual" }.to_owned());
-    Event { credit: id.is_multiple_of(3), raw_type, ..said }
+    Event { credit: id.is_multiple_of(3), test: Some(other), ..said }
 }
 
 struct Entry {

@@ -116,7 +116,10 @@ impl Ledger {
         let keys = &deposit.keys;
         let mut same_id = self.rows(deposit.id.key(), usize::MAX)?;
         same_id.retain(|row| row.id == deposit.id);
-        let same = |row: &&Row| row.keys.content == keys.content;
+        let same = |row: &&Row| {
+            let content = row.keys.content;
+            content == keys.content || content == keys::former_content(&deposit.event)
+        };
         if let Some(row) = same_id.iter().find(same) {
             return self.repeated(row.clone(), Duplicate::Delivery, now, first);
         }

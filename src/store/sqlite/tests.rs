@@ -153,3 +153,26 @@ async fn where_a_thread_of_the_store_panics_everybody_is_refused_and_nobody_wait
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }
+
+#[tokio::test]
+async fn what_was_kept_with_its_former_content_is_known_when_it_comes_again() {
+    let folder = std::env::temp_dir().join(format!("countersign-former-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("outbox.db");
+    let metrics = crate::metrics::Metrics::new().unwrap().store();
+    let settings =
+        Settings { path, waiting_max: 1 << 20, bytes_max: 1 << 30, seal: Arc::default() };
+    let store = Sqlite::open(settings, NOW, metrics).unwrap();
+    let said = |raw_type: &str| {
+        let event = Event { raw_type: Some(raw_type.into()), ..(*paid(1).event).clone() };
+        Deposit { keys: Keys::of(&event), event: Arc::new(event), ..paid(1) }
+    };
+    let mut before = said("paid");
+    before.keys.content = crate::store::keys::former_content(&before.event);
+    assert_ne!(before.keys, said("paid").keys);
+    store.admit(vec![before], Intake::Queue, NOW).await.unwrap();
+    let again = store.admit(vec![said("paid")], Intake::Queue, NOW).await.unwrap();
+    assert_eq!(again, [Admission::Duplicate(crate::store::Duplicate::Delivery)]);
+    drop(store);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
