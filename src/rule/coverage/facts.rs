@@ -51,12 +51,8 @@ pub(crate) fn check(
         let excuse = unsigned.and_then(|node| node.get(fact));
         match (covered_by.is_empty(), excuse) {
             (false, _) => {}
-            (true, Some(_)) if !NEVER_UNSIGNED.contains(fact) => {
+            (true, Some(_)) => {
                 excused.insert(*fact);
-            }
-            (true, Some(excuse)) => {
-                let message = format!("`{fact}` may never be unsigned");
-                problems.add(excuse.place, message);
             }
             (true, None) => {
                 let message =
@@ -79,8 +75,11 @@ pub(crate) fn check(
         }
     }
     for (key, _) in unsigned.map_or(&[][..], Node::entries) {
-        if !excused.contains(key.text.as_str()) && !NEVER_UNSIGNED.contains(&key.text.as_str()) {
-            let message = format!("`{}` is covered, or not a fact of this rule", key.text);
+        let fact = key.text.as_str();
+        if NEVER_UNSIGNED.contains(&fact) {
+            problems.add(key.place, format!("`{fact}` may never be unsigned"));
+        } else if !excused.contains(fact) {
+            let message = format!("`{fact}` is covered, or not a fact of this rule");
             problems.add_with_help(key.place, message, "remove it from `unsigned`");
         }
     }

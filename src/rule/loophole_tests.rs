@@ -1,0 +1,64 @@
+//! What a proof does not notice moves nothing, and a key that is none opens nothing.
+
+use super::*;
+
+/// What a rule that does not compile is told.
+fn complaints(text: &str) -> String {
+    compile("acme.yaml", text).err().expect("must not compile").render(text)
+}
+
+/// Acme joins its values with nothing between them.
+const FORM: &str = r#"gateway: acme
+title: Acme
+docs: https://docs.acme.example
+params:
+  secret: { type: secret }
+request:
+  method: POST
+  body: form
+  fields:
+    order: { pattern: "[0-9]+" }
+    sum: { pattern: "[0-9.]+" }
+    state: { pattern: "[a-z]+" }
+    sign: {}
+proofs:
+  - hmac:
+      algorithm: sha256
+      key: param.secret
+      over: [field.order, field.sum, field.state]
+      tag: field.sign
+      encoding: hex
+      ambiguous: Acme puts nothing between them
+event:
+  order_id: field.order
+  amount: { value: field.sum, currency: { text: EUR }, unit: major }
+  status: { from: field.state, map: { paid: succeeded } }
+  dedupe: field.order
+examples:
+  - name: paid
+    params: { secret: made-up-key }
+    # HMAC-SHA256 of `1712.50paid`.
+    request: { form: { order: "17", sum: "12.50", state: paid, sign: 62a3f2632de61b0ac6f29bed45d36de827aec3c96bacd391f1ac55f9ac012e63 } }
+    expect: { accept: { order_id: "17", amount: { value: "12.50", currency: EUR }, credit: true } }
+"#;
+
+#[test]
+fn a_fact_that_may_never_be_unsigned_is_not_excused_by_being_covered() {
+    let found = complaints(FORM);
+    assert!(found.contains("accepts a forgery of example `paid`"), "{found}");
+    let excused =
+        FORM.replace("  dedupe:", "  unsigned: { order_id: because, amount: because }\n  dedupe:");
+    let found = complaints(&excused);
+    for fact in ["order_id", "amount"] {
+        let wanted = format!("`{fact}` may never be unsigned");
+        assert_eq!(found.matches(&wanted).count(), 1, "{found}");
+    }
+    // Nor by being no fact of this rule at all; nor is it said for each place that it is taken from.
+    for facts in ["refunded_of: because", "status: because"] {
+        let excused = FORM.replace("[field.order, field.sum, field.state]", "[field.order]");
+        let excused =
+            excused.replace("  dedupe:", &format!("  unsigned: {{ {facts} }}\n  dedupe:"));
+        let found = complaints(&excused);
+        assert_eq!(found.matches("may never be unsigned").count(), 1, "{found}");
+    }
+}
