@@ -113,13 +113,20 @@ fn set_of<'s>(
 ) -> Result<Vec<Piece<'s>>, Reject> {
     let mut entries: Vec<Pair<'s>> = Vec::new();
     for (name, value) in members(set, scope) {
-        if takes_part(set, &name) && !(set.skip_empty && value.is_empty()) {
-            let pattern = set.pattern.as_ref();
-            if pattern.is_some_and(|wanted| !wanted.matches(&name) || !wanted.matches(&value)) {
-                return Err(Reject::new(Reason::FieldMalformed, &*tag.tag.text));
-            }
-            entries.push((name, value));
+        if !takes_part(set, &name) {
+            continue;
         }
+        let malformed = || Reject::new(Reason::FieldMalformed, &*tag.tag.text);
+        // Left out, it would be there for the rule and not for the proof.
+        let value = value.ok_or_else(malformed)?;
+        if set.skip_empty && value.is_empty() {
+            continue;
+        }
+        let pattern = set.pattern.as_ref();
+        if pattern.is_some_and(|wanted| !wanted.matches(&name) || !wanted.matches(&value)) {
+            return Err(malformed());
+        }
+        entries.push((name, value));
     }
     if set.flatten {
         entries = flatten(entries).ok_or(Reject::new(Reason::PayloadMalformed, "form"))?;
@@ -152,8 +159,11 @@ fn set_of<'s>(
     render(set, entries)
 }
 
+/// A name, and its value as bytes; `None`: a list or an object, which has none.
+type Sent<'s> = (Cow<'s, [u8]>, Option<Cow<'s, [u8]>>);
+
 /// Names and values in the order they were sent.
-fn members<'s>(set: &SetPlan, scope: Scope<'s>) -> Vec<Pair<'s>> {
+fn members<'s>(set: &SetPlan, scope: Scope<'s>) -> Vec<Sent<'s>> {
     let borrowed = |bytes: &'s [u8]| Cow::Borrowed(bytes);
     match set.of {
         SetOf::Fields | SetOf::Form => scope
@@ -161,19 +171,19 @@ fn members<'s>(set: &SetPlan, scope: Scope<'s>) -> Vec<Pair<'s>> {
             .all
             .iter()
             .filter(|(_, _, place)| set.of == SetOf::Fields || *place == FieldPlace::Body)
-            .map(|(name, value, _)| (borrowed(name), borrowed(value)))
+            .map(|(name, value, _)| (borrowed(name), Some(borrowed(value))))
             .collect(),
         SetOf::Document(index) => {
             let document = scope.room.documents.get(index).and_then(std::cell::OnceCell::get);
             let members = document.and_then(Value::as_object).map_or(&[][..], |top| top.members());
             members
                 .iter()
-                .filter_map(|(name, value)| {
+                .map(|(name, value)| {
                     let text = match value {
-                        Value::Null => "",
-                        value => scalar_text(value)?,
+                        Value::Null => Some(""),
+                        value => scalar_text(value),
                     };
-                    Some((borrowed(name.as_bytes()), borrowed(text.as_bytes())))
+                    (borrowed(name.as_bytes()), text.map(|text| borrowed(text.as_bytes())))
                 })
                 .collect()
         }

@@ -1,10 +1,32 @@
 //! What a proof does not notice moves nothing, and a key that is none opens nothing.
 
 use super::*;
+use crate::engine::verdict::Verdict;
+
+fn compiled(text: &str) -> Rule {
+    compile("acme.yaml", text).unwrap_or_else(|found| panic!("{}", found.render(text)))
+}
 
 /// What a rule that does not compile is told.
 fn complaints(text: &str) -> String {
     compile("acme.yaml", text).err().expect("must not compile").render(text)
+}
+
+/// What becomes of the first example's request with another body.
+fn judged(rule: &Rule, body: &str) -> Verdict {
+    let example = &rule.examples()[0];
+    let bound = rule.bind(&example.params).expect("parameters that fit");
+    let mut request = example.request.clone();
+    request.body = request::Body::Raw(body.into());
+    request.encode().with(|inbound| bound.judge(inbound, example.at, &[]))
+}
+
+#[track_caller]
+fn is_refused(verdict: &Verdict, reason: &str) {
+    match verdict {
+        Verdict::Rejected(reject) => assert_eq!(reject.reason.as_str(), reason),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Acme joins its values with nothing between them.
@@ -60,5 +82,52 @@ fn a_fact_that_may_never_be_unsigned_is_not_excused_by_being_covered() {
             excused.replace("  dedupe:", &format!("  unsigned: {{ {facts} }}\n  dedupe:"));
         let found = complaints(&excused);
         assert_eq!(found.matches("may never be unsigned").count(), 1, "{found}");
+    }
+}
+
+/// Acme signs what stands at the top of its JSON.
+const SET: &str = r#"gateway: acme
+title: Acme
+docs: https://docs.acme.example
+params:
+  secret: { type: secret }
+request: { method: POST, body: json }
+proofs:
+  - hmac:
+      algorithm: sha256
+      key: param.secret
+      over:
+        - set: { of: payload, except: [note], order: bytes, pattern: "[^&=]*", render: "${name}=${value}", separator: "&" }
+      tag: payload.sign
+      encoding: hex
+payload: { from: body, as: json }
+event:
+  order_id: payload.order
+  amount: { value: payload.sum, currency: { text: EUR }, unit: major }
+  cases:
+    - { when: { payload.paid_at: { present: true } }, status: succeeded }
+    - { when: { payload.order: { present: true } }, status: pending }
+  dedupe: payload.order
+examples:
+  - name: ordered
+    params: { secret: made-up-key }
+    # HMAC-SHA256 of `order=17&sum=12.50`.
+    request: { body: '{"order":"17","sum":"12.50","sign":"SIGN"}' }
+    expect: { accept: { order_id: "17", status: pending, credit: false } }
+"#;
+
+#[test]
+fn a_set_of_a_payload_takes_no_member_that_it_cannot_write() {
+    let sign = "ba12b8ba6da131d75ff341715b72d2c9ebfb0e5c60a0f61979c39ed5b100dbb0";
+    let rule = compiled(&SET.replace("SIGN", sign));
+    let with = |more: &str| {
+        judged(&rule, &format!(r#"{{"order":"17","sum":"12.50",{more}"sign":"{sign}"}}"#))
+    };
+    for more in [r#""paid_at":{},"#, r#""paid_at":[],"#, r#""paid_at":{"a":"b"},"#, r#""x":[1],"#] {
+        is_refused(&with(more), "field_malformed");
+    }
+    for more in ["", r#""note":{"a":"b"},"#] {
+        let verdict = with(more);
+        assert!(matches!(verdict, Verdict::Accepted(_)), "{more}: {verdict:?}");
     }
 }

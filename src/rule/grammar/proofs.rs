@@ -104,7 +104,7 @@ static SET: Shape = Shape {
         Key::required(
             "of",
             Kind::Text,
-            "fields (query and form), form, or the name of a payload: its scalars at the top.",
+            "fields (query and form), form, or the name of a payload: what stands at its top. A list or an object there is refused, unless it takes no part.",
         ),
         Key::optional("except", Kind::NonEmptyList(&Kind::Text), "Names that take no part."),
         Key::optional("prefix", Kind::Text, "Only names that begin so, in any letter case."),
