@@ -99,12 +99,6 @@ impl<'s> Scope<'s> {
             Condition::All(all) => all.iter().all(|one| self.holds(one)),
             Condition::Any(any) => any.iter().any(|one| self.holds(one)),
             Condition::Not(one) => !self.holds(one),
-            Condition::Value(expr, Predicate::Truth(wanted)) => {
-                matches!(
-                    self.find(&expr.source),
-                    Ok(Some(Found::Value(Value::Bool(is)))) if is == wanted
-                )
-            }
             Condition::Value(expr, predicate) => {
                 let text = self.text(expr);
                 match predicate {
@@ -125,7 +119,6 @@ impl<'s> Scope<'s> {
                     Predicate::Text(words) => {
                         matches!(text, Ok(Some(text)) if words.iter().any(|word| *word == *text))
                     }
-                    Predicate::Truth(_) => false,
                 }
             }
         }

@@ -131,3 +131,51 @@ fn a_set_of_a_payload_takes_no_member_that_it_cannot_write() {
         assert!(matches!(verdict, Verdict::Accepted(_)), "{more}: {verdict:?}");
     }
 }
+
+/// Acme signs values, and those of JSON as their text.
+const VALUES: &str = r#"gateway: acme
+title: Acme
+docs: https://docs.acme.example
+params:
+  secret: { type: secret }
+request: { method: POST, body: json }
+proofs:
+  - hmac:
+      algorithm: sha256
+      key: param.secret
+      over: [payload.order, payload.sum, payload.test]
+      separator: ";"
+      tag: payload.sign
+      encoding: hex
+payload:
+  from: body
+  as: json
+  fields: { payload.order: { pattern: "[0-9]+" }, payload.sum: { pattern: "[0-9.]+" } }
+event:
+  order_id: payload.order
+  amount: { value: payload.sum, currency: { text: EUR }, unit: major }
+  cases: [{ when: { payload.order: { present: true } }, status: succeeded }]
+  test: { when: { payload.test: true } }
+  dedupe: payload.order
+examples:
+  - name: paid
+    params: { secret: made-up-key }
+    # HMAC-SHA256 of `17;12.50;false`.
+    request: { body: '{"order":"17","sum":"12.50","test":false,"sign":"6a55f52eb6efe8e81233231f5658403024ad95b82f74f7153d99f382f3fde2f1"}' }
+    expect: { accept: { order_id: "17", test: false, credit: true } }
+"#;
+
+#[test]
+fn true_is_its_text_as_a_proof_signs_it() {
+    // HMAC-SHA256 of `17;12.50;true`.
+    let sign = "a524c905caf1cb8bbfc80c1332e3fadde4fe5020e4b851fc017f172defd37f21";
+    let rule = compiled(VALUES);
+    for written in ["true", r#""true""#] {
+        let body = format!(r#"{{"order":"17","sum":"12.50","test":{written},"sign":"{sign}"}}"#);
+        is_refused(&judged(&rule, &body), "test_in_live");
+    }
+    let rule =
+        compiled(&VALUES.replace("{ payload.test: true }", "{ payload.test | lower: true }"));
+    let body = format!(r#"{{"order":"17","sum":"12.50","test":true,"sign":"{sign}"}}"#);
+    is_refused(&judged(&rule, &body), "test_in_live");
+}

@@ -314,10 +314,9 @@ pub enum Predicate {
     Prefix(String),
     /// Its text ends so.
     Suffix(String),
-    /// Its text is one of these. JSON numbers are compared as they are written.
+    /// Its text is one of these. JSON numbers are compared as they are written, truth values as
+    /// their words: a proof over values may not tell them from text.
     Text(Vec<String>),
-    /// It is this JSON truth value.
-    Truth(bool),
 }
 
 impl Expr {

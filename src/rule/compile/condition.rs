@@ -36,7 +36,7 @@ pub(super) fn condition(
 
 fn predicate(node: &Node, names: &mut Names<'_>) -> Option<Predicate> {
     if let Some(truth) = node.as_bool() {
-        return Some(Predicate::Truth(truth));
+        return Some(Predicate::Text(vec![truth.to_string()]));
     }
     let text = |key| node.get(key).and_then(Node::as_text).map(str::to_owned);
     if let Some(prefix) = text("prefix") {

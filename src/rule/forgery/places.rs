@@ -223,9 +223,6 @@ fn collect<'p>(condition: &'p Condition, into: &mut Vec<(&'p Expr, &'p str)>) {
         Condition::Value(expr, Predicate::Prefix(word) | Predicate::Suffix(word)) => {
             into.push((expr, word));
         }
-        Condition::Value(expr, Predicate::Truth(truth)) => {
-            into.push((expr, if *truth { "true" } else { "false" }));
-        }
         Condition::Value(_, Predicate::Matches(_) | Predicate::Present(_)) => {}
     }
 }
