@@ -179,3 +179,50 @@ fn true_is_its_text_as_a_proof_signs_it() {
     let body = format!(r#"{{"order":"17","sum":"12.50","test":true,"sign":"{sign}"}}"#);
     is_refused(&judged(&rule, &body), "test_in_live");
 }
+
+#[test]
+fn a_secret_of_which_nothing_is_left_is_no_key() {
+    let separated = FORM
+        .replace("      ambiguous: Acme puts nothing between them\n", "      separator: \";\"\n");
+    // HMAC-SHA256 of `17;12.50;paid`.
+    let form = separated.replace(
+        "62a3f2632de61b0ac6f29bed45d36de827aec3c96bacd391f1ac55f9ac012e63",
+        "b1d4f65edfce669d3ebf64db5cd6f856f20c396b0d54b017bdcc979e63b35f3a",
+    );
+    for (steps, genuine, refused, why) in [
+        ("| strip sk_live_", "sk_live_made-up-key", "sk_live_", "nothing is left of it"),
+        ("| base64", "bWFkZS11cC1rZXk=", "AA==", "zero bytes"),
+        ("", "made-up-key", "\0\0", "zero bytes"),
+    ] {
+        let text = form
+            .replace("key: param.secret", &format!("key: param.secret {steps}"))
+            .replace("secret: made-up-key", &format!("secret: {genuine}"));
+        let rule = compiled(&text);
+        let mut params = rule.examples()[0].params.clone();
+        params.set("secret", vec![refused.into()]);
+        let errors = rule.bind(&params).err().unwrap_or_else(|| panic!("{refused:?} is no key"));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        let error = errors[0].to_string();
+        assert!(error.contains("`secret`") && error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_secret_among_the_parts_of_a_digest_is_a_key_too() {
+    let digest = FORM
+        .replace("  - hmac:", "  - digest:")
+        .replace("      key: param.secret\n", "")
+        .replace("      ambiguous: Acme puts nothing between them\n", "      separator: \";\"\n")
+        .replace("over: [field.order,", "over: [param.secret | strip sk_live_, field.order,")
+        .replace("secret: made-up-key", "secret: sk_live_made-up-key")
+        // SHA-256 of `made-up-key;17;12.50;paid`.
+        .replace(
+            "62a3f2632de61b0ac6f29bed45d36de827aec3c96bacd391f1ac55f9ac012e63",
+            "0962d2e7b09755877aa371ca921550095964e94653b7e8b6ca76a2afe8b3ef59",
+        );
+    let rule = compiled(&digest);
+    let mut params = rule.examples()[0].params.clone();
+    params.set("secret", vec!["sk_live_".into()]);
+    let errors = rule.bind(&params).err().expect("no key");
+    assert!(errors[0].to_string().contains("nothing is left of it"), "{errors:?}");
+}

@@ -91,7 +91,7 @@ impl Binder<'_> {
         let mut alternatives = Vec::new();
         match &tag.scheme {
             Scheme::Digest(algorithms) => {
-                for (position, name) in self.secrets_of(tag) {
+                for (position, name) in self.secrets_of(tag)? {
                     for algorithm in self.algorithms(algorithms)? {
                         let strength = tag.worth(algorithm.digest_strength());
                         let proven = proven(algorithm.digest_kind(), name.clone(), strength);
@@ -204,17 +204,15 @@ impl Binder<'_> {
     }
 
     /// Position and name of each value of the secret among the parts of a digest.
-    fn secrets_of(&self, tag: &TagProof) -> Vec<(usize, String)> {
-        let secret = tag.values().into_iter().find_map(|expr| match &expr.source {
+    fn secrets_of(&self, tag: &TagProof) -> Result<Vec<(usize, String)>, BindError> {
+        let is_secret = |expr: &&Expr| match expr.source {
             Ref::Param(index) => {
-                let spec = self.specs.get(*index)?;
-                (spec.kind == ParamKind::Secret).then_some((*index, spec))
+                self.specs.get(index).is_some_and(|spec| spec.kind == ParamKind::Secret)
             }
-            _ => None,
-        });
-        let Some((index, spec)) = secret else { return Vec::new() };
-        let values = self.params.get(index).map_or(0, Vec::len);
-        (0..values).map(|position| (position, name_of(spec, position))).collect()
+            _ => false,
+        };
+        let Some(secret) = tag.values().into_iter().find(is_secret) else { return Ok(Vec::new()) };
+        Ok(self.keys(secret)?.into_iter().map(|(name, _)| name).enumerate().collect())
     }
 
     /// Every value of a key, its steps applied, under its name.
@@ -231,6 +229,12 @@ impl Binder<'_> {
                 .iter()
                 .try_fold(start, |bytes, step| step::apply(step, bytes))
                 .ok_or_else(|| self.error(index, format!("does not fit `{}`", key.text)))?;
+            // Given empty it comes from a forger who hopes that ours is.
+            if spec.check(value) != Err(BindFault::Empty)
+                && let Some(fault) = no_key(&bytes)
+            {
+                return Err(self.error(index, fault.to_owned()));
+            }
             keys.push((name_of(spec, position), Secret::new(bytes.into_owned())));
         }
         Ok(keys)
@@ -251,6 +255,16 @@ impl Binder<'_> {
 
 pub(super) fn proven(kind: &'static str, key: String, strength: Strength) -> Proven {
     Proven { kind, key: key.into(), strength }
+}
+
+/// Why these bytes are no key, if they are none. HMAC fills a key up with zero bytes: one of nothing
+/// else is the empty key.
+fn no_key(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [] => Some("nothing is left of it after its steps"),
+        bytes if bytes.iter().all(|&byte| byte == 0) => Some("it is zero bytes and nothing else"),
+        _ => None,
+    }
 }
 
 /// `private_key`, or `signing_secrets.0` of a list.
