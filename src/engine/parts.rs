@@ -113,7 +113,7 @@ fn set_of<'s>(
 ) -> Result<Vec<Piece<'s>>, Reject> {
     let mut entries: Vec<Pair<'s>> = Vec::new();
     for (name, value) in members(set, scope) {
-        if !takes_part(set, &name) {
+        if !set.takes(&name) {
             continue;
         }
         let malformed = || Reject::new(Reason::FieldMalformed, &*tag.tag.text);
@@ -188,15 +188,6 @@ fn members<'s>(set: &SetPlan, scope: Scope<'s>) -> Vec<Sent<'s>> {
                 .collect()
         }
     }
-}
-
-fn takes_part(set: &SetPlan, name: &[u8]) -> bool {
-    let begins = |prefix: &String| {
-        let head = name.get(..prefix.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()))
-    };
-    set.prefix.as_ref().is_none_or(begins)
-        && !set.except.iter().any(|except| except.as_bytes() == name)
 }
 
 /// Names like `a[b][]` as PHP nests them, then written as parent, key and the position of the

@@ -223,6 +223,16 @@ mod loophole_tests;
     reason = "a test that cannot go on must say where"
 )]
 mod question_tests;
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
+mod set_tests;
+
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,

@@ -289,6 +289,23 @@ pub enum Algorithms {
     Param(usize),
 }
 
+impl SetPlan {
+    /// Whether names are written beside the values.
+    pub fn signs_names(&self) -> bool {
+        self.render.contains(&Render::Name)
+    }
+
+    /// Whether a field of that name is one of them.
+    pub fn takes(&self, name: &[u8]) -> bool {
+        let begins = |prefix: &String| {
+            let head = name.get(..prefix.len());
+            head.is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        self.prefix.as_ref().is_none_or(begins)
+            && !self.except.iter().any(|except| except.as_bytes() == name)
+    }
+}
+
 impl TagProof {
     /// Every value among its parts.
     pub fn values(&self) -> Vec<&Expr> {

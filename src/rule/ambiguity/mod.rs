@@ -3,13 +3,14 @@
 //! the other, and an amount can borrow a digit of its neighbour.
 
 mod decide;
+mod sets;
 
 use std::sync::Arc;
 
 use crate::engine::params::{ParamKind, ParamSpec};
 use crate::engine::pattern::Pattern;
 use crate::engine::plan::{
-    DocumentField, Expr, Missing, Part, PartKind, Plan, Ref, Render, SetOf, SetPlan, Step, TagProof,
+    DocumentField, Expr, Missing, Part, PartKind, Plan, Ref, SetOf, SetPlan, Step, TagProof,
 };
 use crate::rule::compile::event::Use;
 use crate::text::problem::{Place, Problems};
@@ -33,7 +34,10 @@ pub(crate) fn check(
             PartKind::Value(_) => None,
         })
         .collect();
-    let found = sets.iter().find_map(|set| of_set(set)).or_else(|| of_parts(tag, plan, params));
+    let found = sets
+        .iter()
+        .find_map(|set| sets::what_is_wrong(set))
+        .or_else(|| of_parts(tag, plan, params));
     match (found, &tag.ambiguous) {
         (None, None) => {}
         (None, Some(_)) => {
@@ -47,43 +51,9 @@ pub(crate) fn check(
         // It is so and the rule says why that is let pass: then no fact may be moved by it.
         (Some(_), Some(_)) => facts_are_patterned(tag, &sets, plan, uses, problems),
     }
-    for set in sets.iter().filter(|set| !set.render.contains(&Render::Name)) {
-        let closed = match set.of {
-            SetOf::Document(index) => {
-                plan.documents.get(index).is_some_and(|document| document.closed.is_some())
-            }
-            SetOf::Fields | SetOf::Form => plan.request.closed.is_some(),
-        };
-        if !closed {
-            let help = "list what may occur under `closed:` of the request or payload";
-            problems.add_with_help(place, "values are signed and their names are not", help);
-        }
+    for set in sets.iter().filter(|set| !set.signs_names()) {
+        sets::names_are_closed(set, plan, place, problems);
     }
-}
-
-/// What is wrong with a set of fields.
-fn of_set(set: &SetPlan) -> Option<String> {
-    if !set.render.contains(&Render::Name) {
-        return Some("values are joined and not their names: one can stand for another".to_owned());
-    }
-    // Name, words, value, words, next name: none of the words may occur in a name or a value.
-    let mut words: Vec<&[u8]> = Vec::new();
-    for piece in &set.render {
-        if let Render::Text(text) = piece {
-            words.push(text.as_bytes());
-        }
-    }
-    if !set.separator.is_empty() {
-        words.push(&set.separator);
-    }
-    let Some(pattern) = &set.pattern else {
-        return Some("names and values of the set may be anything".to_owned());
-    };
-    let loose = words.iter().any(|words| words.iter().any(|byte| pattern.may_contain(*byte)));
-    let ends = words.len() >= 2 || (words.len() == 1 && set.render.len() == 2);
-    (loose || !ends).then(|| {
-        "what stands between names and values of the set may occur in them as well".to_owned()
-    })
 }
 
 /// What is wrong with the parts one after the other.

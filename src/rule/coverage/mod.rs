@@ -361,10 +361,7 @@ impl Covered<'_> {
             }
             _ => return false,
         };
-        let prefixed = set.prefix.as_ref().is_none_or(|prefix| {
-            name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
-        });
-        prefixed && !set.except.contains(name)
+        set.takes(name.as_bytes())
     }
 }
 

@@ -65,7 +65,8 @@ const AMBIGUOUS: Key = Key::optional(
     "ambiguous",
     Kind::Text,
     "Why a boundary that can move between the parts does no harm: where the gateway joins values \
-     that anybody may choose. What facts are taken from needs patterns, and names a closed list.",
+     that anybody may choose. What facts are taken from needs patterns, and names a closed list; \
+     where names are not signed, each needs a pattern without what stands between values.",
 );
 
 static PART: Shape = Shape {
