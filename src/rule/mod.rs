@@ -222,6 +222,15 @@ mod loophole_tests;
     clippy::panic,
     reason = "a test that cannot go on must say where"
 )]
+mod exchange_tests;
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
 mod question_tests;
 
 #[cfg(test)]

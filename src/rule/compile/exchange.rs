@@ -126,20 +126,35 @@ fn body(node: &Node, names: &mut Names<'_>) -> Option<ExchangeBody> {
     let Some(raw) = node.get("body") else { return Some(ExchangeBody::None) };
     let media_type = raw.get("type").and_then(Node::as_text)?.to_owned();
     let escape = escape_for(&media_type);
-    let bytes = names.expr_into(raw.get("of")?, escape)?;
+    let mut bytes = names.expr_into(raw.get("of")?, escape)?;
+    // A gateway that wants its form back wants it as it came.
+    if let (true, Ref::Joined(parts)) = (is_form(&media_type), &mut bytes.source) {
+        for part in parts.iter_mut().filter(|part| part.source == Ref::Body) {
+            part.steps.retain(|step| *step != Step::Escape(Escape::Percent));
+        }
+    }
     Some(ExchangeBody::Raw(media_type, bytes))
 }
 
-/// How inserts into a body of that type are made safe. A form is built from whole pieces of forms.
+/// How inserts into a body of that type are made safe.
 pub(super) fn escape_for(media_type: &str) -> Option<Escape> {
-    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match media_type.as_str() {
+    match essence(media_type).as_str() {
         "application/json" => Some(Escape::Json),
+        "application/x-www-form-urlencoded" => Some(Escape::Percent),
         "application/xml" | "text/html" | "text/xml" => Some(Escape::Xml),
         other if other.ends_with("+json") => Some(Escape::Json),
         other if other.ends_with("+xml") => Some(Escape::Xml),
         _ => None,
     }
+}
+
+/// A media type without its parameters.
+fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn is_form(media_type: &str) -> bool {
+    essence(media_type) == "application/x-www-form-urlencoded"
 }
 
 fn answer(node: &Node, names: &mut Names<'_>) -> Option<AnswerFormat> {
@@ -220,9 +235,11 @@ pub(super) fn inserts(exchange: &ExchangePlan) -> Vec<&Expr> {
 /// What a sender gives and we pass on must look a certain way. The body that a gateway wants back
 /// as it came is checked by the gateway, and its content type says that it is a form.
 fn check_inserts(exchange: &ExchangePlan, names: &mut Names<'_>, place: Place) {
+    let sends_form =
+        matches!(&exchange.body, ExchangeBody::Raw(media_type, _) if is_form(media_type));
     for expr in inserts(exchange) {
         for part in leaves(expr) {
-            if part.source == Ref::Body && part.steps.is_empty() && is_form(exchange) {
+            if part.source == Ref::Body && part.steps.is_empty() && sends_form {
                 continue;
             }
             if !is_patterned(part, names) {
@@ -232,11 +249,6 @@ fn check_inserts(exchange: &ExchangePlan, names: &mut Names<'_>, place: Place) {
             }
         }
     }
-}
-
-fn is_form(exchange: &ExchangePlan) -> bool {
-    let form = "application/x-www-form-urlencoded";
-    matches!(&exchange.body, ExchangeBody::Raw(media_type, _) if media_type == form)
 }
 
 /// The values that a joined one is made of.
