@@ -17,14 +17,15 @@ mod tokens;
 use crate::engine::Bound;
 use crate::engine::bind::CompiledRule;
 use crate::engine::event::Event;
+use crate::engine::form;
 use crate::engine::inbound::UnixSeconds;
-use crate::engine::plan::{Plan, Ref};
+use crate::engine::plan::{BodyKind, Plan, Ref};
 use crate::engine::reason::Reason;
 use crate::engine::verdict::Verdict;
 use crate::rule::canned::{self, Canned};
 use crate::rule::coverage::{self, Covered};
 use crate::rule::example::Example;
-use crate::rule::request::Request;
+use crate::rule::request::{Body, Request};
 use crate::text::problem::Problems;
 
 /// Forgeries of one example that are named when they are accepted.
@@ -58,20 +59,7 @@ pub(crate) fn breed(
     events: &[Event],
     problems: &mut Problems,
 ) -> usize {
-    let plan = bound.plan();
-    let covered = coverage::covered(plan, &rule.params);
-    let answered = answers::facts(plan);
-    let mut breeder = Breeder {
-        rule,
-        bound,
-        plan,
-        covered,
-        answered,
-        example,
-        events,
-        complaints: Vec::new(),
-        tried: 0,
-    };
+    let mut breeder = Breeder::new(rule, bound, example, events);
     breeder.fields();
     breeder.headers();
     breeder.body();
@@ -88,11 +76,37 @@ pub(crate) fn breed(
         breeder.times();
         breeder.keys();
     }
-    let Breeder { complaints, tried, .. } = breeder;
+    let Breeder { mut complaints, mut tried, .. } = breeder;
+    // A form that the example writes as bytes is forged field by field as well.
+    if let Some(example) = taken_apart(bound.plan(), example) {
+        let mut breeder = Breeder::new(rule, bound, &example, events);
+        breeder.fields();
+        breeder.words();
+        breeder.surroundings();
+        breeder.tags();
+        breeder.boundaries();
+        breeder.set_boundaries();
+        breeder.tokens();
+        breeder.senders();
+        complaints.extend(breeder.complaints);
+        tried += breeder.tried;
+    }
     for complaint in complaints.into_iter().take(NAMED_MAX) {
         problems.add(example.place, complaint);
     }
     tried
+}
+
+/// The example with the fields of its body instead of its bytes, where that is a form.
+fn taken_apart(plan: &Plan, example: &Example) -> Option<Example> {
+    let Body::Raw(bytes) = &example.request.body else { return None };
+    if plan.request.body != BodyKind::Form || bytes.is_empty() {
+        return None;
+    }
+    let pair = |(name, value): form::Pair<'_>| (name.into_owned(), value.into_owned());
+    let pairs: Result<_, _> = form::pairs(bytes).map(|found| found.map(pair)).collect();
+    let request = Request { body: Body::Form(pairs.ok()?), ..example.request.clone() };
+    Some(Example { request, ..example.clone() })
 }
 
 struct Breeder<'b> {
@@ -117,6 +131,19 @@ struct Trial<'t> {
 }
 
 impl<'b> Breeder<'b> {
+    fn new(
+        rule: &'b CompiledRule,
+        bound: &'b Bound,
+        example: &'b Example,
+        events: &'b [Event],
+    ) -> Self {
+        let plan = bound.plan();
+        let covered = coverage::covered(plan, &rule.params);
+        let answered = answers::facts(plan);
+        let complaints = Vec::new();
+        Self { rule, bound, plan, covered, answered, example, events, complaints, tried: 0 }
+    }
+
     /// What may become of a change of a place. `None`: the rule knows who sends, not what; then
     /// nothing can be asked.
     fn must(&self, place: &Ref) -> Option<Must> {
