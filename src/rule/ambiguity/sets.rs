@@ -100,7 +100,7 @@ pub(super) fn names_are_closed(set: &SetPlan, plan: &Plan, place: Place, problem
     let inserted = set.insert.iter().filter(|(_, expr)| !is_ours(expr));
     loose.extend(inserted.map(|(name, _)| name.as_str()));
     if closed.param.is_some() {
-        loose.push("params");
+        loose.push("param");
     }
     if !loose.is_empty() {
         let (names, gap) = (loose.join("`, `"), gap.escape_ascii());
