@@ -52,3 +52,43 @@ fn law_5_a_form_is_forged_field_by_field_however_its_example_is_written() {
         assert!(!found.contains("must be accepted"), "{written}\n{found}");
     }
 }
+
+/// A made-up gateway that is asked about what it has told.
+const PIER: &str = r#"gateway: pier
+title: Pier
+docs: https://docs.pier.example
+params:
+  place: { type: url }
+request: { method: POST, body: json }
+payload: { from: body, as: json, fields: { payload.id: { pattern: "[A-Za-z0-9]+" } } }
+exchanges:
+  state:
+    method: GET
+    url: { template: "${param.place}/${payload.id STEP}" }
+    answer: { as: json, fields: { state.order: {}, state.state: {} } }
+proofs:
+  - confirm: { by: state, vouches: [payload.id] }
+event:
+  order_id: state.order
+  transaction_id: payload.id
+  status: { from: state.state, map: { held: on_hold } }
+  dedupe: [payload.id, state.state]
+examples:
+  - name: held
+    params: { place: "https://api.pier.example" }
+    request: { body: '{"x":"ab1x","id":"ab1x"}' }
+    exchanges: [{ url: "https://api.pier.example/ab1x", answer: '{"order":"17","state":"held"}' }]
+    expect: { accept: { order_id: "17", transaction_id: ab1x } }
+"#;
+
+#[test]
+fn law_5_a_value_of_json_is_written_in_other_ways_as_well() {
+    let found = |step: &str| {
+        let text = PIER.replace(" STEP", step);
+        let found = compile("pier.yaml", &text).err();
+        found.map(|found| found.render(&text)).unwrap_or_default()
+    };
+    assert_eq!(found(""), "");
+    let wanted = "accepts a forgery of example `held`: `payload.id` written as `AB1X`";
+    assert!(found(" | lower").contains(wanted), "{}", found(" | lower"));
+}

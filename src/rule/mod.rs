@@ -231,6 +231,15 @@ mod exchange_tests;
     clippy::panic,
     reason = "a test that cannot go on must say where"
 )]
+mod fold_tests;
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
 mod forgery_tests;
 
 #[cfg(test)]

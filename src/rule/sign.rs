@@ -161,23 +161,34 @@ pub(crate) fn put(request: &mut Request, plan: &Plan, place: &Expr, value: &[u8]
 pub(crate) fn put_bare(request: &mut Request, plan: &Plan, place: &Expr, value: &[u8]) {
     if let Ref::Document(..) = place.source {
         let Some(old) = value_of(request, plan, place) else { return };
-        if let Body::Raw(body) = &mut request.body {
-            *body = replace_once(body, &old, value);
+        let Body::Raw(body) = &request.body else { return };
+        let with = |body: Vec<u8>| Request { body: Body::Raw(body), ..request.clone() };
+        let mut all = replaced(body, &old, value).map(with);
+        // The same text may stand elsewhere as well. Where none of them is the place, the value is
+        // no longer readable there, and the last is as good as any.
+        let last = all.next();
+        let here = |request: &Request| value_of(request, plan, place).as_deref() == Some(value);
+        let found = last.iter().cloned().chain(all).find(here).or(last);
+        if let Some(found) = found {
+            *request = found;
         }
         return;
     }
     put_raw(request, plan, &place.source, value);
 }
 
-/// The last place, because a tag comes after what it is made of more often than before.
-fn replace_once(text: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
-    let at = (0..text.len()).rev().find(|at| text.get(*at..).is_some_and(|t| t.starts_with(old)));
-    match at.and_then(|at| text.split_at_checked(at)) {
-        Some((head, tail)) if !old.is_empty() => {
-            [head, new, tail.get(old.len()..).unwrap_or_default()].concat()
-        }
-        _ => text.to_vec(),
-    }
+/// The text with one occurrence replaced, the last first: a tag comes after what it is made of more
+/// often than before.
+fn replaced<'t>(
+    text: &'t [u8],
+    old: &'t [u8],
+    new: &'t [u8],
+) -> impl Iterator<Item = Vec<u8>> + use<'t> {
+    (0..text.len()).rev().filter_map(move |at| {
+        let (head, tail) = text.split_at_checked(at)?;
+        let tail = tail.strip_prefix(old).filter(|_| !old.is_empty())?;
+        Some([head, new, tail].concat())
+    })
 }
 
 /// Puts a value at a place of the request. A key of pairs that occurs several times is replaced by

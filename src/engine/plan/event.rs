@@ -127,3 +127,34 @@ pub struct Instant {
     /// How it is written.
     pub format: TimeFormat,
 }
+
+impl Facts {
+    /// Every value that a fact is taken from.
+    pub fn values(&self) -> Vec<&Expr> {
+        let Self {
+            account,
+            event_id,
+            raw_type,
+            order_id,
+            transaction_id,
+            amount,
+            refunded_of,
+            refunded_amount,
+            settlement_amount,
+            fee,
+            occurred_at,
+            dedupe,
+        } = self;
+        let mut values: Vec<&Expr> = Vec::new();
+        for exprs in [account, event_id, raw_type, order_id, transaction_id, dedupe] {
+            values.extend(exprs);
+        }
+        let sums = [amount, refunded_of, refunded_amount, settlement_amount, fee];
+        for AmountFact { value, currency, .. } in sums.into_iter().flatten() {
+            values.push(value);
+            values.extend(currency);
+        }
+        values.extend(occurred_at.iter().map(|time| &time.value));
+        values
+    }
+}

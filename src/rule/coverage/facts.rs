@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use crate::engine::event::Strength;
-use crate::engine::plan::Expr;
 use crate::rule::compile::event::Use;
 use crate::rule::coverage::Covered;
 use crate::text::node::Node;
@@ -24,6 +23,9 @@ const NEVER_UNSIGNED: [&str; 9] = [
 
 /// Facts that money hangs on: what they are worth is what the rule is worth.
 const MONEY: [&str; 4] = ["amount", "order_id", "status", "transaction_id"];
+
+/// Facts that are read as sums: `19.90` says what `19.9` says.
+const SUMS: [&str; 5] = ["amount", "fee", "refunded_amount", "refunded_of", "settlement_amount"];
 
 /// A line of the coverage table.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,7 +49,7 @@ pub(crate) fn check(
     let mut excused = HashSet::new();
     for Use { fact, place, expr } in uses {
         let covered_by: Vec<&'static str> =
-            covered.of_expr(expr).into_iter().map(|by| by.kind).collect();
+            covered.of_use(expr, SUMS.contains(fact)).into_iter().map(|by| by.kind).collect();
         let excuse = unsigned.and_then(|node| node.get(fact));
         match (covered_by.is_empty(), excuse) {
             (false, _) => {}
@@ -57,7 +59,10 @@ pub(crate) fn check(
             (true, None) => {
                 let message =
                     format!("no proof covers `{}`, which `{fact}` is taken from", expr.text);
-                let help = if NEVER_UNSIGNED.contains(fact) {
+                let help = if covered.is_folded(expr) {
+                    "the proof takes it with steps that fold its writing: take it so as well"
+                        .to_owned()
+                } else if NEVER_UNSIGNED.contains(fact) {
                     "take it from a value that is signed: anybody could have changed this one"
                         .to_owned()
                 } else {
@@ -88,9 +93,12 @@ pub(crate) fn check(
 
 /// What a variant is worth: of what money hangs on, the least; of each, the best proof over it.
 pub(crate) fn strength(covered: &Covered<'_>, uses: &[Use]) -> Strength {
-    let of = |expr: &Expr| covered.of_expr(expr).into_iter().map(|by| by.strength).max();
+    let of = |one: &Use| {
+        let by = covered.of_use(&one.expr, SUMS.contains(&one.fact)).into_iter();
+        by.map(|by| by.strength).max()
+    };
     let money = uses.iter().filter(|one| MONEY.contains(&one.fact));
-    let least = money.filter_map(|one| of(&one.expr)).min();
+    let least = money.filter_map(of).min();
     least.unwrap_or_else(|| {
         let all = covered.places.iter().map(|(_, by)| by.strength);
         all.min().unwrap_or(Strength::Weak)

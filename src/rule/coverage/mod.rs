@@ -3,6 +3,7 @@
 //! never are.
 
 mod facts;
+mod spot;
 
 use std::collections::HashSet;
 
@@ -16,8 +17,11 @@ use crate::engine::plan::{
 };
 use crate::rule::compile::proofs::all_of;
 
+use spot::Spot;
+
 pub use facts::Row;
 pub(crate) use facts::{check, strength};
+pub(crate) use spot::leaves;
 
 /// What the rule and the route say themselves.
 const CONFIGURATION: &str = "configuration";
@@ -36,7 +40,7 @@ pub(crate) struct By {
 pub(crate) struct Covered<'p> {
     plan: &'p Plan,
     /// Each covered place, with the proof that covers it.
-    places: Vec<(Ref, By)>,
+    places: Vec<(Spot, By)>,
     sets: Vec<(&'p SetPlan, By)>,
     /// Proofs of who sends, not of what.
     senders: Vec<By>,
@@ -87,24 +91,25 @@ pub(crate) fn covered<'p>(plan: &'p Plan, params: &[ParamSpec]) -> Covered<'p> {
             Proof::Decrypt { cipher, from, .. } => {
                 let kind = Cipher::as_str(*cipher);
                 let by = By { kind, strength: Strength::Strong, notices: true };
-                covered.places.extend([(from.source.clone(), by), (Ref::Decrypted, by)]);
+                covered.places.extend([(Spot::of(from), by), (Spot::at(Ref::Decrypted), by)]);
             }
             Proof::Confirm { exchange, vouches, when } => {
                 let by = By { kind: "confirmed", strength: Strength::Strong, notices: true };
                 let answer = Ref::Document(plan.documents.len() + exchange, Vec::new());
-                covered.places.push((answer, by));
+                covered.places.push((Spot::at(answer), by));
                 // Where it may not be asked, nobody vouches.
                 let vouches = vouches.iter().filter(|_| when.is_none());
-                covered.places.extend(vouches.map(|expr| (expr.source.clone(), by)));
+                covered.places.extend(vouches.map(|expr| (Spot::of(expr), by)));
             }
             Proof::HttpSignature(signature) => {
                 let by = By { kind: "http-signature", strength: Strength::Strong, notices: true };
-                covered.places.extend(signed_places(signature, plan).map(|place| (place, by)));
+                let places = signed_places(signature, plan).map(Spot::at);
+                covered.places.extend(places.map(|place| (place, by)));
             }
             Proof::Jws(token) => {
                 let kind = token.algorithm.as_str();
                 let by = By { kind, strength: Strength::Strong, notices: true };
-                covered.places.push((Ref::Claims, by));
+                covered.places.push((Spot::at(Ref::Claims), by));
                 if token.bearer {
                     covered.senders.push(sender(kind));
                 }
@@ -177,20 +182,13 @@ fn by(tag: &TagProof, params: &[ParamSpec]) -> By {
 }
 
 /// The places that a tag is always made of.
-fn places(tag: &TagProof) -> impl Iterator<Item = Ref> {
+fn places(tag: &TagProof) -> impl Iterator<Item = Spot> {
     let always = tag.over.iter().filter(|part| part.when.is_none());
-    always
-        .filter_map(|part| match &part.kind {
-            PartKind::Value(expr) => Some(expr),
-            PartKind::Set(_) => None,
-        })
-        .filter(|expr| !loses(expr))
-        .flat_map(|expr| expr.places().into_iter().cloned().collect::<Vec<_>>())
-}
-
-/// Whether a value is not all of what it is taken from, so that the rest could be anything.
-fn loses(expr: &Expr) -> bool {
-    expr.steps.iter().any(|step| matches!(step, Step::Fit(_) | Step::Last(_) | Step::Unjws))
+    let values = always.filter_map(|part| match &part.kind {
+        PartKind::Value(expr) => Some(expr),
+        PartKind::Set(_) => None,
+    });
+    values.flat_map(leaves).filter(|leaf| !spot::loses(leaf)).map(Spot::of)
 }
 
 fn sets(tag: &TagProof) -> impl Iterator<Item = &SetPlan> {
@@ -205,33 +203,34 @@ impl Covered<'_> {
     /// What must equal a covered value can be nothing else, so it is covered as well.
     fn add_equals(&mut self, guards: &[Guard]) {
         for guard in guards.iter().filter(|guard| guard.when.is_none()) {
-            let pairs: Vec<(&Expr, &Expr)> = match &guard.check {
-                Check::Equal(left, right) => vec![(left, right)],
+            let pairs: Vec<(&Expr, &Expr, Option<Step>)> = match &guard.check {
+                Check::Equal(left, right) => vec![(left, right, None)],
+                // Equal as sums: however they are written.
                 Check::Amounts(sides) => {
-                    let mut pairs = vec![(&sides.0.value, &sides.1.value)];
+                    let mut pairs = vec![(&sides.0.value, &sides.1.value, Some(Step::Number))];
                     // Of several places nobody knows which one is compared.
                     if let ([left], [right]) = (&*sides.0.currency, &*sides.1.currency) {
-                        pairs.push((left, right));
+                        pairs.push((left, right, Some(Step::Currency)));
                     }
                     pairs
                 }
                 Check::Among(_) | Check::Holds(_) => vec![],
             };
-            for (left, right) in pairs {
+            for (left, right, read) in pairs {
                 for (known, other) in [(left, right), (right, left)] {
                     // Equal to what is configured it may have been made by anybody who knows that.
                     let noticed = self
-                        .of_expr(known)
+                        .of_use(known, read.is_some())
                         .into_iter()
                         .find(|by| by.notices && by.kind != CONFIGURATION);
                     if let Some(mut by) = noticed
                         && self.of_expr(other).iter().all(|by| !by.notices)
-                        && !loses(other)
+                        && !spot::loses(other)
                     {
                         if other.steps.contains(&Step::Crc32) {
                             by.strength = Strength::Weak;
                         }
-                        self.places.push((other.source.clone(), by));
+                        self.places.push((Spot::read_as(other, read.clone()), by));
                     }
                 }
             }
@@ -270,36 +269,51 @@ impl Covered<'_> {
 
     /// Whether a change of a place would be noticed.
     pub(crate) fn notices(&self, place: &Ref) -> bool {
-        self.of_place(place).iter().any(|by| by.notices)
+        self.of_place(place, &[], false).iter().any(|by| by.notices)
     }
 
     /// Whether a proof covers a place.
     pub(crate) fn is_covered(&self, place: &Ref) -> bool {
-        !self.of_place(place).is_empty()
+        !self.of_place(place, &[], false).is_empty()
+    }
+
+    /// The proofs over a value, taken as it is written.
+    fn of_expr(&self, expr: &Expr) -> Vec<By> {
+        self.of_use(expr, false)
     }
 
     /// The proofs over a value: those that cover every place that it is made of. Of several places
     /// those over the one that is covered least; words and parameters count where there is nothing
     /// else.
-    fn of_expr(&self, expr: &Expr) -> Vec<By> {
+    fn of_use(&self, expr: &Expr, as_money: bool) -> Vec<By> {
         let worth = |by: &Vec<By>| {
             let configured = by.iter().any(|by| by.kind == CONFIGURATION);
             (configured, by.iter().map(|by| by.strength).max())
         };
-        let places = expr.places().into_iter().map(|place| self.of_place(place));
+        let places = leaves(expr).into_iter();
+        let places = places.map(|leaf| self.of_place(&leaf.source, &leaf.steps, as_money));
         // What nothing covers comes first: `None` is less than any strength.
         places.min_by_key(worth).unwrap_or_default()
     }
 
-    /// The proofs over a place.
-    fn of_place(&self, place: &Ref) -> Vec<By> {
+    /// Whether a proof covers it in the rule's writing only.
+    fn is_folded(&self, expr: &Expr) -> bool {
+        let folded = |place: &Ref| self.places.iter().any(|(known, _)| known.is_folded(place));
+        expr.places().into_iter().any(folded)
+    }
+
+    /// The proofs over a place, where these steps are done with it.
+    fn of_place(&self, place: &Ref, steps: &[Step], as_money: bool) -> Vec<By> {
         let Self { plan, places, sets, senders } = self;
         let configuration = By { kind: CONFIGURATION, strength: Strength::Strong, notices: true };
         if matches!(place, Ref::Literal(_) | Ref::Param(_) | Ref::Now | Ref::ReplyTag) {
             return vec![configuration];
         }
-        let mut found: Vec<By> =
-            places.iter().filter(|(known, _)| contains(known, place)).map(|(_, by)| *by).collect();
+        let mut found: Vec<By> = places
+            .iter()
+            .filter(|(known, _)| known.covers(place, steps, as_money))
+            .map(|(_, by)| *by)
+            .collect();
         found.extend(sets.iter().filter(|(set, _)| self.in_set(set, place)).map(|(_, by)| *by));
         match place {
             Ref::Field(index) | Ref::FieldPart(index, _) => {
@@ -341,7 +355,8 @@ impl Covered<'_> {
     }
 
     fn directly(&self, place: &Ref) -> Vec<By> {
-        self.places.iter().filter(|(known, _)| known == place).map(|(_, by)| *by).collect()
+        let all = self.places.iter().filter(|(known, _)| *known == Spot::at(place.clone()));
+        all.map(|(_, by)| *by).collect()
     }
 
     fn in_set(&self, set: &SetPlan, place: &Ref) -> bool {
@@ -362,15 +377,5 @@ impl Covered<'_> {
             _ => return false,
         };
         set.takes(name.as_bytes())
-    }
-}
-
-/// Whether a place lies within a covered one.
-fn contains(known: &Ref, place: &Ref) -> bool {
-    match (known, place) {
-        (Ref::Document(a, above), Ref::Document(b, below)) => a == b && below.starts_with(above),
-        (Ref::Item(above), Ref::Item(below)) => below.starts_with(above),
-        (Ref::Field(a), Ref::FieldPart(b, _)) | (Ref::Header(a), Ref::HeaderPart(b, _)) => a == b,
-        _ => known == place,
     }
 }

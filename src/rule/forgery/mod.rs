@@ -63,6 +63,7 @@ pub(crate) fn breed(
     breeder.fields();
     breeder.headers();
     breeder.body();
+    breeder.writings();
     breeder.words();
     breeder.surroundings();
     breeder.tags();

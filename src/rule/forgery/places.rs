@@ -1,8 +1,11 @@
 //! Forgeries of what a request says: fields, headers, body, and what stands around them.
 
+use std::collections::HashSet;
+
 use crate::engine::plan::{
     Check, Condition, Expr, Outcome, Plan, Predicate, Question, QuestionAt, Ref,
 };
+use crate::rule::coverage;
 use crate::rule::forgery::change::{flips, map_form, map_pairs, part_of, set, swap_case};
 use crate::rule::forgery::{Breeder, Must};
 use crate::rule::request::{Body, Request};
@@ -29,16 +32,7 @@ impl Breeder<'_> {
             self.attempt(must, &request, || format!("`{place}` emptied"));
             // A proof may be made of what these have in common with the value.
             let must = if must == Must::BeRejected { Must::KeepFacts } else { must };
-            let swapped: Vec<u8> = value.iter().map(|&byte| other_case(byte)).collect();
-            for changed in [
-                swapped,
-                [&value[..], b"0"].concat(),
-                [&value[..], b"x"].concat(),
-                [&value[..], b" "].concat(),
-                [b"0", &value[..]].concat(),
-                [b"x/", &value[..]].concat(),
-                [b" ", &value[..]].concat(),
-            ] {
+            for changed in writings(&value) {
                 set(&mut request, name, changed.clone());
                 let what = changed.escape_ascii();
                 self.attempt(must, &request, || format!("`{place}` written as `{what}`"));
@@ -150,6 +144,33 @@ impl Breeder<'_> {
         }
     }
 
+    /// What is said in a document or header, written in another way.
+    pub(super) fn writings(&mut self) {
+        let mut seen = HashSet::new();
+        for expr in said(self.plan) {
+            for leaf in coverage::leaves(expr) {
+                // Fields have been.
+                let is_field = matches!(leaf.source, Ref::Field(_));
+                if is_field || !seen.insert(&leaf.source) {
+                    continue;
+                }
+                let original = &self.example.request;
+                let must = match self.must(&leaf.source) {
+                    Some(Must::BeRejected) => Must::KeepFacts,
+                    Some(must) => must,
+                    None => continue,
+                };
+                let Some(value) = sign::value_of(original, self.plan, leaf) else { continue };
+                for changed in writings(&value) {
+                    let mut request = original.clone();
+                    sign::put_bare(&mut request, self.plan, leaf, &changed);
+                    let what = changed.escape_ascii();
+                    self.attempt(must, &request, || format!("`{}` written as `{what}`", leaf.text));
+                }
+            }
+        }
+    }
+
     /// A place that something hangs on says another word that the rule knows.
     pub(super) fn words(&mut self) {
         for (expr, word) in words_of(self.plan).into_iter().take(WORDS_MAX) {
@@ -177,8 +198,40 @@ impl Breeder<'_> {
     }
 }
 
+/// The value in the other letter case, and with something before or behind it.
+fn writings(value: &[u8]) -> [Vec<u8>; 7] {
+    [
+        value.iter().map(|&byte| other_case(byte)).collect(),
+        [value, b"0"].concat(),
+        [value, b"x"].concat(),
+        [value, b" "].concat(),
+        [b"0", value].concat(),
+        [b"x/", value].concat(),
+        [b" ", value].concat(),
+    ]
+}
+
 fn other_case(byte: u8) -> u8 {
     if byte.is_ascii_alphabetic() { byte ^ 0x20 } else { byte }
+}
+
+/// Every value that a fact or the status is taken from.
+fn said(plan: &Plan) -> Vec<&Expr> {
+    let mut said = Vec::new();
+    match &plan.event.outcome {
+        Outcome::Cases { cases, common } => {
+            said.extend(common.values());
+            for case in cases {
+                said.extend(case.when.values());
+                said.extend(case.facts.values());
+            }
+        }
+        Outcome::Map { from, facts, .. } => {
+            said.push(from);
+            said.extend(facts.values());
+        }
+    }
+    said
 }
 
 /// Every word that a condition or the status compares a place with.
