@@ -351,6 +351,20 @@ pub(crate) fn run(bound: &Bound, example: &Example, problems: &mut Problems) -> 
                 wrong(format!("says {} events, not {}", accepted.events.len(), events.len()));
             }
             for (event, facts) in accepted.events.iter().zip(events) {
+                let says_amount = facts.iter().any(|fact| fact.name == "amount");
+                if let Some(amount) = event.amount.as_ref().filter(|_| event.credit && !says_amount)
+                {
+                    let Amount { value, currency } = amount;
+                    // A wrong unit would go unnoticed: a hundred times the money.
+                    problems.add_with_help(
+                        example.place,
+                        format!("example `{name}` shows money, and does not say how much"),
+                        format!(
+                            "the rule makes {value} {currency} of it: if that is what the gateway \
+                             means, say `amount: {{ value: \"{value}\", currency: {currency} }}`"
+                        ),
+                    );
+                }
                 for ExpectedFact { name: wanted, value, place } in facts {
                     let found = fact(event, wanted);
                     if found.as_ref() != Some(value) {

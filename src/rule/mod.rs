@@ -209,20 +209,20 @@ impl Rule {
 
 #[cfg(test)]
 #[allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that cannot go on must say where"
-)]
-mod loophole_tests;
-#[cfg(test)]
-#[allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot go on must say where"
 )]
 mod exchange_tests;
+#[cfg(test)]
+#[allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on must say where"
+)]
+mod loophole_tests;
 
 #[cfg(test)]
 #[allow(

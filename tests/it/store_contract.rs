@@ -129,10 +129,13 @@ async fn another_description_of_what_is_known_is_a_repetition(backend: &dyn Back
         ..paid("a")
     };
     queue(&*store, told("wait_compensation", None)).await;
-    let again = Admission::Duplicate(Duplicate::Delivery);
-    assert_eq!(admit(&*store, told("success", None), Intake::Queue).await, again);
+    let again = |of| Admission::Duplicate { by: Duplicate::Delivery, of };
+    assert_eq!(admit(&*store, told("success", None), Intake::Queue).await, again(State::Waiting));
     assert_eq!(drain(&*store, NOW).await, ["a"]);
-    assert_eq!(admit(&*store, told("success", Some("4.00")), spill(NOW)).await, again);
+    assert_eq!(
+        admit(&*store, told("success", Some("4.00")), spill(NOW)).await,
+        again(State::Delivered)
+    );
     assert_eq!(store.totals().await.unwrap().held, []);
 }
 

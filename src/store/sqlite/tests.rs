@@ -172,7 +172,8 @@ async fn what_was_kept_with_its_former_content_is_known_when_it_comes_again() {
     assert_ne!(before.keys, said("paid").keys);
     store.admit(vec![before], Intake::Queue, NOW).await.unwrap();
     let again = store.admit(vec![said("paid")], Intake::Queue, NOW).await.unwrap();
-    assert_eq!(again, [Admission::Duplicate(crate::store::Duplicate::Delivery)]);
+    let known = Admission::Duplicate { by: crate::store::Duplicate::Delivery, of: State::Waiting };
+    assert_eq!(again, [known]);
     drop(store);
     std::fs::remove_dir_all(&folder).unwrap();
 }
