@@ -17,12 +17,16 @@ use crate::live::sources::Sources;
 use crate::rule::coverage::Row;
 use crate::rule::{self, Recommended, Rule};
 use crate::text::node::Node;
+use crate::text::{is_hidden, is_yaml};
 
 /// In seconds.
 const DAY: i64 = 24 * 3600;
 
 /// Files that a folder is searched for, at most.
 const FILES_MAX: usize = 1000;
+
+/// Where a rule is from that is no file.
+const SHIPPED: &str = "shipped rule";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -50,8 +54,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let mut checker =
         Checker { quiet: args.quiet, shown: BTreeSet::new(), told: BTreeSet::new(), out };
     if args.config.is_none() && args.rules.is_empty() {
-        for (gateway, text) in rule::shipped() {
-            checker.rule(&format!("rules/{gateway}.yaml"), text)?;
+        for (_, text) in rule::shipped() {
+            checker.rule(SHIPPED, text)?;
         }
     }
     if let Some(path) = &args.config {
@@ -82,9 +86,7 @@ fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
         .with_context(|| format!("cannot read {}", path.display()))?;
     found.sort();
     for path in found {
-        let is_yaml =
-            path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if path.is_dir() || is_yaml {
+        if !is_hidden(&path) && (path.is_dir() || is_yaml(&path)) {
             ensure!(into.len() < FILES_MAX, "more than {FILES_MAX} files");
             collect(&path, into)?;
         }
@@ -206,8 +208,7 @@ impl Checker<'_> {
         let loaded = loader.load();
         for rule in loader.rules() {
             let file = rule.path.as_ref().map(|path| path.display().to_string());
-            let shipped = || format!("rules/{}.yaml", rule.rule.gateway());
-            self.table(&file.unwrap_or_else(shipped), &rule.rule)?;
+            self.table(file.as_deref().unwrap_or(SHIPPED), &rule.rule)?;
         }
         match loaded {
             Err(Failure { reports }) => {

@@ -10,6 +10,7 @@ use crate::engine::params::Params;
 use crate::engine::secret::Secret;
 use crate::live::sources::Sources;
 use crate::rule::{self, Rule};
+use crate::text::is_yaml;
 use crate::text::problem::did_you_mean;
 
 /// A shipped rule by its gateway, or the rule of a file. Problems are printed; `None`: it has some.
@@ -35,10 +36,7 @@ pub(super) fn rule(name: &str) -> Result<Option<Rule>> {
 }
 
 fn is_path(name: &str) -> bool {
-    name.contains('/')
-        || Path::new(name)
-            .extension()
-            .is_some_and(|extension| extension == "yaml" || extension == "yml")
+    name.contains('/') || is_yaml(Path::new(name))
 }
 
 /// A file of text.

@@ -160,8 +160,8 @@ pub enum LogLevel {
 /// What a reload changes.
 #[derive(Clone, Debug)]
 pub struct Hot {
-    /// Rule files, and folders whose `*.yaml` are rule files, relative to the configuration's
-    /// folder. A file of a shipped gateway's name replaces the shipped rule.
+    /// Rule files, and folders whose `*.yaml` and `*.yml` are rule files, relative to the
+    /// configuration's folder. A file of a shipped gateway's name replaces the shipped rule.
     pub rules: Vec<At<PathBuf>>,
     /// Who receives events.
     pub upstreams: Vec<Upstream>,

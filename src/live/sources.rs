@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::config::SecretRef;
 use crate::engine::secret::Secret;
 use crate::text::node::FILE_BYTES_MAX;
+use crate::text::{is_hidden, is_yaml};
 
 /// Rule files in one folder.
 const FOLDER_FILES_MAX: usize = 1000;
@@ -205,16 +206,14 @@ fn file(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 fn folder(path: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(|error| reason(&error))? {
-        let name = entry.map_err(|error| reason(&error))?.file_name();
-        let bytes = name.as_encoded_bytes();
-        // Hidden are the drafts of editors and the machinery of Kubernetes.
-        if bytes.starts_with(b".") || !bytes.ends_with(b".yaml") {
+        let file = entry.map_err(|error| reason(&error))?.path();
+        if is_hidden(&file) || !is_yaml(&file) {
             continue;
         }
         if files.len() == FOLDER_FILES_MAX {
             return Err(format!("the folder holds more than {FOLDER_FILES_MAX} rule files"));
         }
-        files.push(path.join(name));
+        files.push(file);
     }
     files.sort();
     Ok(files)

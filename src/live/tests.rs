@@ -165,6 +165,16 @@ fn routes_are_built_from_shipped_rules_and_those_on_disk() {
 }
 
 #[test]
+fn a_rule_file_may_end_in_yml() {
+    let mut setting = Setting::new(&config(&route("acme", PARAMS)));
+    setting.folder.write("rules/acme.yml", &rule("acme"));
+    setting.good();
+    let acme = setting.folder.path("rules/acme.yml");
+    let paths: Vec<_> = setting.loader.rules().map(|loaded| loaded.path.clone()).collect();
+    assert_eq!(paths, [Some(acme)]);
+}
+
+#[test]
 fn at_the_start_every_problem_of_every_file_is_named() {
     let mut setting = Setting::new(
         &config(

@@ -56,7 +56,9 @@ fn check_shows_what_covers_each_fact_of_the_shipped_rules_and_of_a_folder() {
         let (code, out, err) = said(&output);
         assert_eq!((code, err), (0, ""), "{args:?}");
         for (gateway, _) in countersign::rule::shipped() {
-            assert!(out.contains(&format!("rules/{gateway}.yaml: {gateway}")), "{out}");
+            let file =
+                if args.len() == 1 { "shipped rule" } else { &format!("rules/{gateway}.yaml") };
+            assert!(out.contains(&format!("{file}: {gateway}")), "{out}");
         }
         assert!(out.contains("    amount             payload.amount"), "{out}");
         assert!(out.contains("forgeries refused"), "{out}");
@@ -104,6 +106,30 @@ fn check_names_every_problem_of_every_file_with_its_place_and_what_to_do() {
 }
 
 #[test]
+fn check_and_the_daemon_take_the_same_files_of_a_folder_for_rules() {
+    let folder = Folder::new();
+    let rule = std::fs::read_to_string(root().join("rules/stripe.yaml")).unwrap();
+    folder.write("rules/stripe.yml", rule.replace("title: Stripe", "title: Ours"));
+    folder.write("rules/.stripe.yaml", "broken: [");
+    folder.write(
+        "countersign.yaml",
+        "listen: [ { address: 127.0.0.1:0 } ]\nrules: [ rules ]\nupstreams: { shop: { print: events } \
+         }\nroutes:\n  - path: /s\n    gateway: stripe\n    params: { signing_secrets: env:PATH }\n    \
+         upstream: shop\n    forward: { as: canonical, to: / }\n",
+    );
+    let at = |name: &str| folder.at(name).display().to_string();
+    let table = format!("{}: stripe (Ours)", at("rules/stripe.yml"));
+    for args in
+        [["check", &at("rules")].as_slice(), &["check", "--config", &at("countersign.yaml")]]
+    {
+        let output = countersign(args);
+        let (code, out, err) = said(&output);
+        assert_eq!((code, err), (0, ""), "{args:?}");
+        assert!(out.contains(&table), "{args:?}: {out}");
+    }
+}
+
+#[test]
 fn check_of_a_configuration_shows_its_rules_and_names_the_secret_that_is_missing() {
     let folder = Folder::new();
     folder.write(
@@ -116,7 +142,7 @@ fn check_of_a_configuration_shows_its_rules_and_names_the_secret_that_is_missing
         countersign(&["check", "--config", folder.at("countersign.yaml").to_str().unwrap()]);
     let (code, out, _) = said(&output);
     assert_eq!(code, 0, "only its own route is out of service");
-    assert!(out.contains("rules/stripe.yaml: stripe (Stripe)"), "{out}");
+    assert!(out.contains("shipped rule: stripe (Stripe)"), "{out}");
     assert!(out.contains("OUT OF SERVICE: parameter `signing_secrets`: environment variable NOT_SET_ANYWHERE is not set"), "{out}");
 }
 

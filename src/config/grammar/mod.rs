@@ -62,8 +62,8 @@ pub(super) static CONFIG: Shape = Shape {
         Key::optional(
             "rules",
             Kind::List(&Kind::Text),
-            "Rule files, and folders whose `*.yaml` are rule files, relative to this file. A rule \
-             here replaces the shipped rule of the same gateway. Left out: the shipped rules only.",
+            "Rule files, and folders whose `*.yaml` and `*.yml` are rule files, relative to this file. \
+             A rule here replaces the shipped rule of the same gateway. Left out: the shipped rules only.",
         ),
         Key::optional("tls", Kind::Map(&TLS), "Certificates of the listeners that speak TLS."),
         Key::required(
