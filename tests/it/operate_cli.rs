@@ -120,10 +120,10 @@ async fn captures_are_judged_and_released_alike_by_the_daemon_and_in_its_files()
         assert!(out.contains("credits gained: 30.00 UAH\ncredits lost:   none\n"), "{out}");
         let (code, _, err) = office.cli(&["captures", "rejudge", "--release"]).await;
         assert_eq!(code, 2);
-        assert!(err.contains("release 3 captures (credits: 30.00 UAH)?"), "{err}");
+        assert!(err.contains("release 3 captures, 3 events (credits: 30.00 UAH)?"), "{err}");
         let (code, out, err) = office.cli(&["captures", "rejudge", "--release", "--yes"]).await;
         assert_eq!(code, 0, "{err}");
-        assert!(out.contains("queued:     3 (credits: 30.00 UAH)\n"), "{out}");
+        assert!(out.contains("queued:     3 messages, 3 events (credits: 30.00 UAH)\n"), "{out}");
         let again = office.cli_json(&["captures", "rejudge", "--release", "--yes"]).await;
         assert_eq!(again[0]["released"]["queued"]["count"], 0);
         assert_eq!(again[0]["released"]["duplicates"]["count"], 3);

@@ -18,6 +18,7 @@ Examples:
 
 Each capture is judged as of the time at which it came, by the route of the same name, under the rules
 and secrets that are on disk now; nothing is published. Gateways are asked where a rule must ask them.
+An event counts, and its money, once, however often its gateway has told of it.
 With `--release`, what was not accepted and verifies now is delivered: through the outbox, once, also
 if it is released again; what was delivered already is a duplicate. Exit status: 0 with a report, 1
 where the daemon cannot answer now, 2 where the rules on disk, the configuration or the request are
@@ -42,10 +43,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let mut report = ask(&desk, args, args.release && args.yes)?;
     if args.release && !args.yes {
         let deliverable = &report["deliverable"];
-        let count = deliverable["count"].as_u64().unwrap_or_default();
-        let worth = credits(&deliverable["credits"]);
-        let question = format!("release {count} captures (credits: {worth})?");
-        if count > 0 && !confirmed(&question, args.yes)? {
+        let question = format!("release {}?", worth(deliverable, "capture"));
+        if deliverable["count"] != 0 && !confirmed(&question, args.yes)? {
             complain("nothing was released");
             return Ok(Exit::No);
         }
@@ -87,18 +86,25 @@ fn show(out: &mut dyn Write, report: &Value) -> io::Result<()> {
     }
     writeln!(out, "\ncredits gained: {}", credits(&report["credits"]["gained"]))?;
     writeln!(out, "credits lost:   {}", credits(&report["credits"]["lost"]))?;
-    let worth =
-        |of: &Value| format!("{} (credits: {})", cell(&of["count"]), credits(&of["credits"]));
     match &report["released"] {
         Value::Null => {
-            let deliverable = worth(&report["deliverable"]);
+            let deliverable = worth(&report["deliverable"], "capture");
             writeln!(out, "\n`--release` would deliver: {deliverable}, less what is known already")
         }
         released => {
-            writeln!(out, "\nqueued:     {}", worth(&released["queued"]))?;
-            writeln!(out, "held:       {}", worth(&released["held"]))?;
-            writeln!(out, "duplicates: {}", worth(&released["duplicates"]))?;
-            writeln!(out, "in flight:  {}", worth(&released["in_flight"]))
+            writeln!(out, "\nqueued:     {}", worth(&released["queued"], "message"))?;
+            writeln!(out, "held:       {}", worth(&released["held"], "message"))?;
+            writeln!(out, "duplicates: {}", worth(&released["duplicates"], "message"))?;
+            writeln!(out, "in flight:  {}", worth(&released["in_flight"], "message"))
         }
     }
+}
+
+/// `5 captures, 1 event (credits: 12.50 EUR)`: a gateway may have told of one event more than once.
+fn worth(of: &Value, noun: &str) -> String {
+    let counted = |count: &Value, noun: &str| {
+        format!("{} {noun}{}", cell(count), if *count == 1 { "" } else { "s" })
+    };
+    let (count, events) = (counted(&of["count"], noun), counted(&of["events"], "event"));
+    format!("{count}, {events} (credits: {})", credits(&of["credits"]))
 }

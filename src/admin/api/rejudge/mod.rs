@@ -24,7 +24,7 @@ use crate::exchange::Exchanger;
 use crate::live::{Route, Snapshot};
 use crate::store::captures::{Filter, Kept, Listed};
 use crate::store::{ROWS_MAX, StoreError};
-use report::Report;
+use report::{Credited, Report};
 use verdict::{Now, inbound, judge};
 
 /// How far the one that runs has come.
@@ -184,7 +184,7 @@ impl<'a> Bench<'a> {
         events: Vec<Event>,
         report: &mut Report,
     ) -> Result<(), StoreError> {
-        let credits: Vec<_> = events.iter().map(report::credit).collect();
+        let said: Vec<_> = events.iter().map(Credited::of).collect();
         let headers = verdict::headers(kept);
         let accepted = Accepted {
             route,
@@ -197,13 +197,12 @@ impl<'a> Bench<'a> {
         if deposits.is_empty() {
             return Ok(());
         }
-        let together = deposits.len() < credits.len();
+        let together = deposits.len() < said.len();
         let admissions = self.api.outbox.queue(deposits).await?;
         let Some(released) = &mut report.released else { return Ok(()) };
         for (index, admission) in admissions.iter().enumerate() {
             // An original with several events is one message.
-            let said = if together { &credits[..] } else { &credits[index..=index] };
-            released.add(admission, said);
+            released.add(admission, if together { &said[..] } else { &said[index..=index] });
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! What would change, in captures and in money, and what was released.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::verdict::Now;
 use crate::admin::api::show;
@@ -47,32 +48,84 @@ struct Counted {
     examples: Vec<i64>,
 }
 
-/// Captures or events, and the credits among them.
+/// An event, and what it credits.
+pub(super) struct Credited {
+    id: EventId,
+    credit: Option<Amount>,
+}
+
+impl Credited {
+    pub(super) fn of(event: &Event) -> Self {
+        let credit = event.amount.clone().filter(|_| event.credit);
+        Self { id: event_id(&event.id), credit }
+    }
+
+    fn said(said: &Said) -> Self {
+        Self { id: event_id(&said.id), credit: said.amount.clone().filter(|_| said.credit) }
+    }
+}
+
+/// As much of a digest as makes two of one event: ids have no length that is known.
+type EventId = [u8; 16];
+
+fn event_id(id: &str) -> EventId {
+    let digest: [u8; 32] = Sha256::digest(id).into();
+    let mut short = EventId::default();
+    short.copy_from_slice(&digest[..16]);
+    short
+}
+
+/// Events and their credits: however often a gateway has told of one, it counts once. What is
+/// remembered of each is 16 bytes, and there are no more of them than captures hold.
 #[derive(Default)]
-struct Worth {
-    count: u64,
+struct Distinct {
+    seen: HashSet<EventId>,
     credits: Sums,
 }
 
-impl Worth {
-    fn add<'a>(&mut self, credits: impl IntoIterator<Item = &'a Amount>) {
-        self.count += 1;
-        credits.into_iter().for_each(|credit| self.credits.add(credit));
+impl Distinct {
+    fn add(&mut self, event: &Credited) {
+        if self.seen.insert(event.id)
+            && let Some(credit) = &event.credit
+        {
+            self.credits.add(credit);
+        }
     }
 
-    fn to_json(&self) -> Value {
-        json!({ "count": self.count, "credits": show::sums(&self.credits) })
+    fn sums(&self) -> Value {
+        show::sums(&self.credits)
     }
 }
 
-/// See the module. However many captures there are, it stays small.
+/// Captures or messages, and the events in them.
+#[derive(Default)]
+struct Worth {
+    count: u64,
+    events: Distinct,
+}
+
+impl Worth {
+    fn add(&mut self, events: &[Credited]) {
+        self.count += 1;
+        for event in events {
+            self.events.add(event);
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let Self { count, events } = self;
+        json!({ "count": count, "events": events.seen.len(), "credits": events.sums() })
+    }
+}
+
+/// See the module.
 pub(super) struct Report {
     captures: u64,
     kinds: [Counted; Kind::ALL.len()],
     /// By the reason that was counted, and the reason now.
     reasons: BTreeMap<(String, &'static str), u64>,
-    gained: Sums,
-    lost: Sums,
+    gained: Distinct,
+    lost: Distinct,
     deliverable: Worth,
     /// `None`: nothing is to be released.
     pub(super) released: Option<Released>,
@@ -84,8 +137,8 @@ impl Report {
             captures: 0,
             kinds: Default::default(),
             reasons: BTreeMap::new(),
-            gained: Sums::default(),
-            lost: Sums::default(),
+            gained: Distinct::default(),
+            lost: Distinct::default(),
             deliverable: Worth::default(),
             released: release.then(Released::default),
         }
@@ -103,8 +156,8 @@ impl Report {
         if let Now::Accepted(events) = now
             && is_deliverable(listed)
         {
-            let credits: Vec<Amount> = events.iter().filter_map(credit).collect();
-            self.deliverable.add(&credits);
+            let events: Vec<Credited> = events.iter().map(Credited::of).collect();
+            self.deliverable.add(&events);
         }
     }
 
@@ -132,13 +185,14 @@ impl Report {
     }
 
     fn gain(&mut self, events: &[Event]) {
-        events.iter().filter_map(credit).for_each(|amount| self.gained.add(&amount));
+        for event in events {
+            self.gained.add(&Credited::of(event));
+        }
     }
 
     fn lose(&mut self, said: Option<&Said>) {
-        if let Some(amount) = said.filter(|said| said.credit).and_then(|said| said.amount.as_ref())
-        {
-            self.lost.add(amount);
+        if let Some(said) = said {
+            self.lost.add(&Credited::said(said));
         }
     }
 
@@ -159,7 +213,7 @@ impl Report {
         body.insert("captures".to_owned(), self.captures.into());
         body.insert("kinds".to_owned(), kinds.into());
         body.insert("reasons".to_owned(), reasons);
-        let credits = json!({ "gained": show::sums(&self.gained), "lost": show::sums(&self.lost) });
+        let credits = json!({ "gained": self.gained.sums(), "lost": self.lost.sums() });
         body.insert("credits".to_owned(), credits);
         body.insert("deliverable".to_owned(), self.deliverable.to_json());
         if let Some(released) = &self.released {
@@ -183,11 +237,6 @@ pub(super) fn is_deliverable(listed: &Listed) -> bool {
     )
 }
 
-/// What may be booked.
-pub(super) fn credit(event: &Event) -> Option<Amount> {
-    event.amount.clone().filter(|_| event.credit)
-}
-
 /// What has become of the messages that were released.
 #[derive(Default)]
 pub(super) struct Released {
@@ -199,7 +248,7 @@ pub(super) struct Released {
 }
 
 impl Released {
-    pub(super) fn add(&mut self, admission: &Admission, credits: &[Option<Amount>]) {
+    pub(super) fn add(&mut self, admission: &Admission, events: &[Credited]) {
         let worth = match admission {
             Admission::Queued(_) => &mut self.queued,
             Admission::Held(_) => &mut self.held,
@@ -207,7 +256,7 @@ impl Released {
             // Nobody is given one to send who has not asked for it.
             Admission::InFlight | Admission::Send(_) => &mut self.in_flight,
         };
-        worth.add(credits.iter().flatten());
+        worth.add(events);
     }
 
     /// Messages that are in the outbox now and were not before.
@@ -219,6 +268,7 @@ impl Released {
     pub(super) fn note(&self) -> String {
         let sums: Vec<String> = self
             .queued
+            .events
             .credits
             .amounts()
             .map(|Amount { value, currency }| format!("{value} {currency}"))
