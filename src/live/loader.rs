@@ -70,6 +70,10 @@ pub struct Access {
     pub token: Result<Token, String>,
     /// Its files.
     pub store: Option<Store>,
+    /// The names of its routes, in the order of the file.
+    pub routes: Vec<String>,
+    /// The gateways of its routes, by the alphabet.
+    pub gateways: Vec<String>,
 }
 
 /// Builds snapshots of one configuration file, and remembers what must survive a bad one.
@@ -177,7 +181,11 @@ impl Loader {
             return Err(Failure { reports: vec![Report { problems, source: text }] });
         }
         let token = self.token(&config, &base);
-        Ok(Access { admin: config.boot.admin, token, store })
+        let routes = config.hot.routes.iter().map(|route| route.name.clone()).collect();
+        let gateways = config.hot.routes.iter().map(|route| &route.gateway.value);
+        let gateways: BTreeSet<&String> = gateways.collect();
+        let gateways = gateways.into_iter().cloned().collect();
+        Ok(Access { admin: config.boot.admin, token, store, routes, gateways })
     }
 
     fn text(&mut self) -> Result<String, Failure> {

@@ -20,6 +20,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every one, by the alphabet.
+    pub const ALL: [Self; 7] = [
+        Self::Aborted,
+        Self::Accepted,
+        Self::ObservedAccepted,
+        Self::ObservedRejected,
+        Self::Rejected,
+        Self::Unavailable,
+        Self::Undelivered,
+    ];
+
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {

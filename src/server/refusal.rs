@@ -48,6 +48,34 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Those that no rule has judged.
+    const UNJUDGED: [Self; 18] = [
+        Self::BadHttp,
+        Self::BodyTimeout,
+        Self::Busy,
+        Self::DiskError,
+        Self::HeadTimeout,
+        Self::HeadTooLarge,
+        Self::InFlight,
+        Self::NoRoute,
+        Self::NotReady,
+        Self::Protected,
+        Self::QueueFull,
+        Self::RateLimited(0),
+        Self::TooLarge,
+        Self::UnsupportedEncoding,
+        Self::UpstreamBroken,
+        Self::UpstreamDown,
+        Self::UpstreamRefused,
+        Self::UpstreamTimeout,
+    ];
+
+    /// The words of all.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        let judged = Reason::ALL.into_iter().map(Self::Judged);
+        judged.chain(Self::UNJUDGED).map(Self::as_str)
+    }
+
     /// The word in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -252,6 +252,7 @@ mod tests {
     fn the_words_are_distinct() {
         let words: std::collections::HashSet<_> = all().map(Refusal::as_str).collect();
         assert_eq!(words.len(), all().count());
+        assert_eq!(words, Refusal::words().collect(), "all of them can be listed");
     }
 
     #[test]

@@ -57,6 +57,37 @@ async fn events_are_listed_alike_by_the_daemon_and_from_its_files() {
 }
 
 #[tokio::test]
+async fn a_name_that_finds_nothing_and_is_none_is_an_error_that_names_the_nearest() {
+    let office = filled().await;
+    for (args, near) in [
+        (
+            &["events", "list", "--route", "/liqpay/"][..],
+            "did you mean `liqpay`?\n  help: there are `liqpay`",
+        ),
+        (&["events", "list", "--gateway", "liqpya", "--json"], "no gateway `liqpya` is known"),
+        (&["events", "tail", "--route", "lipqay"], "did you mean `liqpay`?"),
+        (&["events", "retry", "--all", "--yes", "--reason", "upstream_dwon"], "`upstream_down`?"),
+        (&["captures", "list", "--outcome", "rejcted"], "did you mean `rejected`?"),
+        (&["captures", "rejudge", "--reason", "signature_mismtach"], "`signature_mismatch`?"),
+    ] {
+        let (code, _, err) = office.cli(args).await;
+        assert_eq!(code, 1, "{args:?}: {err}");
+        assert!(err.contains("and nothing of it is kept") && err.contains(near), "{args:?}: {err}");
+    }
+    for args in [
+        &["captures", "list", "--route", "liqpay", "--outcome", "aborted"][..],
+        &["events", "list", "--payment", "nobody's"],
+        &["captures", "rejudge", "--gateway", "liqpay"],
+    ] {
+        let (code, _, err) = office.cli(args).await;
+        assert_eq!(code, 0, "{args:?}: {err}");
+    }
+    // Events outlive their route, and their gateway.
+    let old = office.cli_json(&["events", "list", "--route", "route", "--gateway", "acme"]).await;
+    assert!(!old.is_empty());
+}
+
+#[tokio::test]
 async fn events_are_retried_and_dropped_alike_by_the_daemon_and_in_its_files() {
     for runs in [true, false] {
         let mut office = filled().await;

@@ -14,10 +14,11 @@ use crate::store::ROWS_MAX;
 Examples:
   countersign captures list
   countersign captures list --outcome rejected --since 2h
-  countersign captures list --reason signature_mismatch --route liqpay --json
+  countersign captures list --reason signature_mismatch --route /liqpay/ --json
 
 The running daemon is asked; where none runs, its files are read. Exit status: 0 with a list, also an
-empty one; 1 where the daemon cannot answer now; 2 where the configuration or the request is wrong.")]
+empty one; 1 where it is empty because a name is not known, or where the daemon cannot answer now;
+2 where the configuration or the request is wrong.")]
 pub(super) struct Args {
     #[command(flatten)]
     common: Common,
@@ -59,7 +60,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         let more = if before.is_some() { "; there are more (`--limit`)" } else { "" };
         writeln!(out, "{}{more}", sum.said("capture"))?;
     }
-    Ok(Exit::Fine)
+    Ok(if sum.is_empty() { desk.nothing(&args.filter.pairs()) } else { Exit::Fine })
 }
 
 fn row(capture: &Value) -> Vec<String> {

@@ -13,16 +13,16 @@ use crate::cli::{Exit, complain};
 #[command(after_help = "\
 Examples:
   countersign captures rejudge --since 7d                       what would the rules on disk change?
-  countersign captures rejudge --route liqpay --outcome rejected
-  countersign captures rejudge --route liqpay --since 2h --release
+  countersign captures rejudge --route /liqpay/ --outcome rejected
+  countersign captures rejudge --route /liqpay/ --since 2h --release
 
 Each capture is judged as of the time at which it came, by the route of the same name, under the rules
 and secrets that are on disk now; nothing is published. Gateways are asked where a rule must ask them.
 An event counts, and its money, once, however often its gateway has told of it.
 With `--release`, what was not accepted and verifies now is delivered: through the outbox, once, also
 if it is released again; what was delivered already is a duplicate. Exit status: 0 with a report, 1
-where the daemon cannot answer now, 2 where the rules on disk, the configuration or the request are
-wrong.")]
+where no capture fits because a name is not known, or where the daemon cannot answer now, 2 where the
+rules on disk, the configuration or the request are wrong.")]
 pub(super) struct Args {
     #[command(flatten)]
     common: Common,
@@ -55,7 +55,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     } else {
         show(out, &report)?;
     }
-    Ok(Exit::Fine)
+    let nothing = report["captures"] == 0;
+    Ok(if nothing { desk.nothing(&args.filter.pairs()) } else { Exit::Fine })
 }
 
 fn ask(desk: &Desk, args: &Args, release: bool) -> Result<Value> {

@@ -40,6 +40,7 @@ pub(super) fn act(
         let sums = desk.get(&target("/v1/events/sums", &which.filter.pairs()))?;
         let (count, worth) = actionable(&sums);
         if count == 0 {
+            desk.nothing(&which.filter.pairs());
             complain("no event fits that is waiting, held or dead");
             return Ok(Exit::No);
         }

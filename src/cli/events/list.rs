@@ -16,10 +16,11 @@ Examples:
   countersign events list
   countersign events list --state dead --since 7d
   countersign events list --payment order-4711 --json
-  countersign events list --config /etc/countersign/countersign.yaml --limit 5000 --route liqpay
+  countersign events list --config /etc/countersign/countersign.yaml --limit 5000 --route /liqpay/
 
 The running daemon is asked; where none runs, its files are read. Exit status: 0 with a list, also an
-empty one; 1 where the daemon cannot answer now; 2 where the configuration or the request is wrong.")]
+empty one; 1 where it is empty because a name is not known, or where the daemon cannot answer now;
+2 where the configuration or the request is wrong.")]
 pub(super) struct Args {
     #[command(flatten)]
     common: Common,
@@ -60,5 +61,5 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         let more = if before.is_some() { "; there are more (`--limit`)" } else { "" };
         writeln!(out, "{}{more}", sum.said("event"))?;
     }
-    Ok(Exit::Fine)
+    Ok(if sum.is_empty() { desk.nothing(&args.filter.pairs()) } else { Exit::Fine })
 }

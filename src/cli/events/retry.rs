@@ -12,7 +12,7 @@ use crate::cli::operate::Common;
 #[command(after_help = "\
 Examples:
   countersign events retry 17 18
-  countersign events retry --all --state dead --route liqpay
+  countersign events retry --all --state dead --route /liqpay/
   countersign events retry --all --state held --since 2h --yes
 
 What waits goes at once, what was held or is dead goes as if it had just come. Each goes once, with the

@@ -34,7 +34,11 @@ const POLL: Duration = Duration::from_secs(1);
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     let Some(desk) = Desk::open(&args.common)? else { return Ok(Exit::Problem) };
     let mut table = table();
-    let mut after = last(&desk, args)?.unwrap_or(0);
+    let (is_any, last) = last(&desk, args)?;
+    if !is_any && desk.nothing(&args.filter.pairs()) == Exit::No {
+        return Ok(Exit::No);
+    }
+    let mut after = last.unwrap_or(0);
     loop {
         let mut pairs = args.filter.pairs();
         pairs.extend([("limit", ROWS_MAX.to_string()), ("after", after.to_string())]);
@@ -60,12 +64,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
     }
 }
 
-/// The number behind which the last few come; `None`: they are all there is.
-fn last(desk: &Desk, args: &Args) -> Result<Option<i64>> {
+/// Whether there are any, and the number behind which the last few come; `None`: they are all there
+/// is.
+fn last(desk: &Desk, args: &Args) -> Result<(bool, Option<i64>)> {
     let mut pairs = args.filter.pairs();
     pairs.push(("limit", args.last.saturating_add(1).clamp(1, ROWS_MAX).to_string()));
     let answer = desk.get(&target("/v1/events", &pairs))?;
     let events = answer["events"].as_array().map_or(&[][..], Vec::as_slice);
     let behind = events.get(args.last).or(events.last().filter(|_| events.len() == ROWS_MAX));
-    Ok(behind.and_then(|event| event["seq"].as_i64()))
+    Ok((!events.is_empty(), behind.and_then(|event| event["seq"].as_i64())))
 }

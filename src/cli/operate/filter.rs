@@ -32,7 +32,7 @@ pub(in crate::cli) struct EventFilter {
     /// Of this gateway.
     #[arg(long, value_name = "NAME")]
     gateway: Option<String>,
-    /// That came on this route.
+    /// That came on this route: its `name`, or its path where it has none.
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
     /// That stand so.
@@ -86,7 +86,7 @@ pub(in crate::cli) struct CaptureFilter {
     /// Of this gateway.
     #[arg(long, value_name = "NAME")]
     gateway: Option<String>,
-    /// That came on this route.
+    /// That came on this route: its `name`, or its path where it has none.
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
     /// That ended so: `accepted`, `rejected`, `undelivered`, ….

@@ -4,6 +4,7 @@
 mod client;
 mod confirm;
 mod filter;
+mod known;
 mod show;
 mod table;
 
@@ -28,6 +29,7 @@ use crate::live::sources::Sources;
 use crate::metrics::Metrics;
 use crate::server::Keeping;
 use client::{Client, Nobody};
+use known::Known;
 
 pub(super) use confirm::confirmed;
 pub(super) use filter::{CaptureFilter, EventFilter, target};
@@ -52,6 +54,7 @@ const TICK: Duration = Duration::from_millis(500);
 pub(super) struct Desk {
     runtime: Runtime,
     way: Way,
+    known: Known,
 }
 
 enum Way {
@@ -107,8 +110,19 @@ impl Desk {
             }
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let known = Known::of(&access);
         let way = runtime.block_on(way(common, access, &loader))?;
-        Ok(Some(Self { runtime, way }))
+        Ok(Some(Self { runtime, way, known }))
+    }
+
+    /// Nothing fits this filter. `No` where that is because of a name that is none, which is said.
+    pub(super) fn nothing(&self, filter: &[(&'static str, String)]) -> Exit {
+        let doubts = filter.iter().filter_map(|(key, value)| self.known.doubt(key, value));
+        let doubts: Vec<String> = doubts.collect();
+        for doubt in &doubts {
+            complain(&format!("error: {doubt}"));
+        }
+        if doubts.is_empty() { Exit::Fine } else { Exit::No }
     }
 
     pub(super) fn get(&self, target: &str) -> Result<Value> {
@@ -197,7 +211,7 @@ impl Way {
 }
 
 async fn way(common: &Common, access: Access, loader: &Loader) -> Result<Way> {
-    let Access { admin, token, store } = access;
+    let Access { admin, token, store, routes: _, gateways: _ } = access;
     let config = common.config.display();
     let silent = match admin {
         None => format!("{config} has no `admin.address` at which it could be asked"),

@@ -72,6 +72,10 @@ pub(in crate::cli) struct Sum {
 }
 
 impl Sum {
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// One more, that says this.
     pub(in crate::cli) fn add(&mut self, said: &Value) {
         self.count += 1;
