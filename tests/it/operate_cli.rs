@@ -53,7 +53,10 @@ async fn events_are_listed_alike_by_the_daemon_and_from_its_files() {
     let lines: Vec<_> = out.lines().collect();
     assert!(lines[0].starts_with("SEQ  RECEIVED              STATE    ROUTE"), "{out}");
     assert!(lines[1].contains("99.50 EUR") && lines[1].ends_with("(equivocation)"), "{out}");
-    assert_eq!(lines[6], "5 events, credits: 139.50 EUR", "{out}");
+    assert_eq!(
+        lines[6], "5 events, credits: dead 10.00 EUR, held 99.50 EUR, waiting 30.00 EUR",
+        "{out}"
+    );
 }
 
 #[tokio::test]

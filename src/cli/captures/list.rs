@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         }
         for capture in answer["captures"].as_array().into_iter().flatten() {
             table.row(row(capture));
-            sum.add(&capture["said"]);
+            sum.add(&capture["outcome"], &capture["said"]);
         }
         if !args.common.json {
             table.print(out)?;

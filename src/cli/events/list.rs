@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         }
         for event in answer["events"].as_array().into_iter().flatten() {
             table.row(row(event));
-            sum.add(event);
+            sum.add(&event["state"], event);
         }
         if !args.common.json {
             table.print(out)?;

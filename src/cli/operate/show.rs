@@ -1,5 +1,6 @@
 //! JSON of the API for people.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::Value;
@@ -64,11 +65,12 @@ pub(in crate::cli) fn request(out: &mut dyn Write, request: &Value) -> io::Resul
     body.lines().try_for_each(|line| writeln!(out, "{}", plain(line)))
 }
 
-/// How many there were, and the credits among them.
+/// How many there were, and the credits among them by what has become of them: what was dropped is
+/// no money.
 #[derive(Default)]
 pub(in crate::cli) struct Sum {
     count: u64,
-    credits: Sums,
+    credits: BTreeMap<String, Sums>,
 }
 
 impl Sum {
@@ -76,25 +78,51 @@ impl Sum {
         self.count == 0
     }
 
-    /// One more, that says this.
-    pub(in crate::cli) fn add(&mut self, said: &Value) {
+    /// One more, of which this has become, and that says this.
+    pub(in crate::cli) fn add(&mut self, became: &Value, said: &Value) {
         self.count += 1;
         let text = |key: &str| said["amount"][key].as_str().map(str::to_owned);
         if let (true, Some(value), Some(currency)) =
             (said["credit"] == true, text("value"), text("currency"))
         {
-            self.credits.add(&Amount { value, currency });
+            self.credits.entry(cell(became)).or_default().add(&Amount { value, currency });
         }
     }
 
+    /// `9 events, credits: delivered 62.50 EUR, dropped 99.00 EUR`
     pub(in crate::cli) fn said(&self, noun: &str) -> String {
         let plural = if self.count == 1 { "" } else { "s" };
-        let sums: Vec<String> = self
-            .credits
-            .amounts()
-            .map(|Amount { value, currency }| format!("{value} {currency}"))
-            .collect();
-        let sums = if sums.is_empty() { "none".to_owned() } else { sums.join(", ") };
-        format!("{} {noun}{plural}, credits: {sums}", self.count)
+        let of = |(became, sums): (&String, &Sums)| -> Vec<String> {
+            let said = |Amount { value, currency }| format!("{became} {value} {currency}");
+            sums.amounts().map(said).collect()
+        };
+        let credits: Vec<String> = self.credits.iter().flat_map(of).collect();
+        let credits = if credits.is_empty() { "none".to_owned() } else { credits.join(", ") };
+        format!("{} {noun}{plural}, credits: {credits}", self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn credits_are_summed_up_by_what_has_become_of_them() {
+        let mut sum = Sum::default();
+        assert_eq!(sum.said("event"), "0 events, credits: none");
+        for (state, value, currency, credit) in [
+            ("delivered", "50.00", "EUR", true),
+            ("dropped", "99.00", "EUR", true),
+            ("delivered", "12.50", "EUR", true),
+            ("delivered", "3", "UAH", true),
+            ("held", "7.00", "EUR", false),
+        ] {
+            let amount = json!({ "value": value, "currency": currency });
+            sum.add(&json!(state), &json!({ "credit": credit, "amount": amount }));
+        }
+        let want = "5 events, credits: delivered 62.50 EUR, delivered 3 UAH, dropped 99.00 EUR";
+        assert_eq!(sum.said("event"), want);
     }
 }
