@@ -37,7 +37,9 @@ Examples:
   countersign check --config countersign.yaml
 
 A YAML file with `routes` or `listen` is taken for a configuration, one with `gateway` for a rule.
-Exit status: 0 where nothing is wrong, 2 where something is. Every problem of every file is shown.")]
+Exit status: 0 where nothing is wrong, 1 where a route of `--config` is out of service, 2 where something
+is wrong. Every problem of every file is shown. Configurations that are found in folders are files like
+others: their secrets may be elsewhere.")]
 pub(super) struct Args {
     /// A configuration, with the rules that it names.
     #[arg(long, value_name = "FILE")]
@@ -58,9 +60,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
             checker.rule(SHIPPED, text)?;
         }
     }
-    if let Some(path) = &args.config {
-        checker.config(path)?;
-    }
+    let serves = match &args.config {
+        Some(path) => checker.config(path)?,
+        None => true,
+    };
     for path in &args.rules {
         let mut files = Vec::new();
         if let Err(error) = collect(path, &mut files) {
@@ -70,7 +73,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
             checker.file(&file)?;
         }
     }
-    Ok(if checker.told.is_empty() { Exit::Fine } else { Exit::Problem })
+    Ok(match checker.told.is_empty() {
+        false => Exit::Problem,
+        true if !serves => Exit::No,
+        true => Exit::Fine,
+    })
 }
 
 fn collect(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
@@ -139,7 +146,10 @@ impl Checker<'_> {
         };
         let name = path.display().to_string();
         match Node::parse(&name, &text) {
-            Ok(root) if root.get("routes").or(root.get("listen")).is_some() => self.config(path),
+            Ok(root) if root.get("routes").or(root.get("listen")).is_some() => {
+                self.config(path)?;
+                Ok(())
+            }
             Ok(root) if root.get("gateway").or(root.get("proofs")).is_none() => {
                 writeln!(self.out, "{name}: neither a rule nor a configuration; not checked\n")?;
                 Ok(())
@@ -202,8 +212,10 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// A configuration by the same path as at start, and what would be out of service.
-    fn config(&mut self, path: &Path) -> Result<()> {
+    /// A configuration by the same path as at start, and what would be out of service. Whether no
+    /// route of it would be.
+    fn config(&mut self, path: &Path) -> Result<bool> {
+        let mut serves = true;
         let mut loader = Loader::new(path, Sources::of_process());
         let loaded = loader.load();
         for rule in loader.rules() {
@@ -221,7 +233,10 @@ impl Checker<'_> {
                 for (path, route) in routes {
                     let state = match &route.bound {
                         Ok(_) => "ready".to_owned(),
-                        Err(reasons) => format!("OUT OF SERVICE: {}", reasons.join("; ")),
+                        Err(reasons) => {
+                            serves = false;
+                            format!("OUT OF SERVICE: {}", reasons.join("; "))
+                        }
                     };
                     let delivery = route.delivery.as_str();
                     writeln!(self.out, "  {path:<40} {:<12} {delivery:<8} {state}", route.gateway)?;
@@ -242,7 +257,7 @@ impl Checker<'_> {
                 writeln!(self.out)?;
             }
         }
-        Ok(())
+        Ok(serves)
     }
 
     /// What passes through, and what does not although no route has it.

@@ -141,9 +141,12 @@ fn check_of_a_configuration_shows_its_rules_and_names_the_secret_that_is_missing
     let output =
         countersign(&["check", "--config", folder.at("countersign.yaml").to_str().unwrap()]);
     let (code, out, _) = said(&output);
-    assert_eq!(code, 0, "only its own route is out of service");
+    assert_eq!(code, 1, "nothing is wrong, but a route is out of service");
     assert!(out.contains("shipped rule: stripe (Stripe)"), "{out}");
     assert!(out.contains("OUT OF SERVICE: parameter `signing_secrets`: environment variable NOT_SET_ANYWHERE is not set"), "{out}");
+    let output = countersign(&["check", folder.path().to_str().unwrap()]);
+    let (code, again, _) = said(&output);
+    assert_eq!((code, again), (0, out), "a file in a folder");
 }
 
 #[test]
