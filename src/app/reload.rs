@@ -180,8 +180,12 @@ impl Reloading {
     }
 }
 
-/// Routes that answer 503, and why; and certificates that clients will not believe.
+/// Routes that answer 503, and why; certificates that clients will not believe; and what is hardly
+/// meant.
 pub(super) fn name_what_is_out(snapshot: &Snapshot, now: UnixSeconds) {
+    for warning in &snapshot.warnings {
+        tracing::warn!(warning, "the configuration is hardly meant so");
+    }
     for pair in snapshot.tls.iter().flat_map(|tls| tls.pairs()) {
         if pair.expires_at() < now {
             tracing::error!(name = pair.name(), "a certificate that is shown has ended");

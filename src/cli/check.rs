@@ -241,6 +241,9 @@ impl Checker<'_> {
                     let delivery = route.delivery.as_str();
                     writeln!(self.out, "  {path:<40} {:<12} {delivery:<8} {state}", route.gateway)?;
                 }
+                for warning in &snapshot.warnings {
+                    writeln!(self.out, "  WARNING: {warning}")?;
+                }
                 self.site(&snapshot)?;
                 for pair in snapshot.tls.iter().flat_map(|tls| tls.pairs()) {
                     let end = jiff::Timestamp::from_second(pair.expires_at());

@@ -6,10 +6,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use zeroize::Zeroizing;
-
 use crate::config::{self, At, Delivery, Forward, Hot, ParamValue};
 use crate::engine::Bound;
 use crate::engine::params::{BindError, BindFault, ParamKind, ParamSpec, Params};
@@ -17,14 +13,11 @@ use crate::engine::plan::ReplyPlan;
 use crate::engine::secret::Secret;
 use crate::live::exchanges::exchanges;
 use crate::live::rules::RuleSet;
-use crate::live::sources::Sources;
-use crate::live::upstreams::{self, based};
-use crate::live::{Exchanges, Proxy, Route, Site, Upstream};
+use crate::live::sources::{Sources, place};
+use crate::live::upstreams::{self, based, webhook_secret};
+use crate::live::{Exchanges, Proxy, Route, Site, Upstream, warning};
 use crate::rule::Rule;
 use crate::text::problem::{Place, Problem, Problems, did_you_mean};
-
-/// Bytes of a Standard Webhooks secret.
-const WEBHOOK_SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// What routes are built from.
 pub(super) struct Builder<'a> {
@@ -40,6 +33,8 @@ pub(super) struct Builder<'a> {
     pub(super) has_store: bool,
     /// Whether a listener asks senders for certificates.
     pub(super) asks: bool,
+    /// See [`crate::live::Snapshot::warnings`].
+    pub(super) warnings: Vec<String>,
 }
 
 /// Those who receive, by name.
@@ -177,11 +172,14 @@ impl Builder<'_> {
                 Delivery::Durable
             }
             Some(At { value, .. }) => *value,
-            None if !self.has_store => Delivery::Direct,
             None => {
                 let rule = self.rules.get(&config.gateway.value);
                 let recommended = rule.and_then(Rule::recommended);
-                recommended.map_or(Delivery::Spill, |recommended| recommended.delivery)
+                if self.has_store {
+                    return recommended.map_or(Delivery::Spill, |recommended| recommended.delivery);
+                }
+                self.warnings.extend(warning::keeps_nothing(&config.name, recommended));
+                Delivery::Direct
             }
         }
     }
@@ -296,6 +294,11 @@ impl Builder<'_> {
             .secret(self.base, reference)
             .map_err(|why| format!("parameter `{name}`: {why}"))?;
         spec.check(&value).map_err(|what| BindError { param: name.clone(), what }.to_string())?;
+        if spec.kind == ParamKind::Secret {
+            let place = place(self.base, reference);
+            let warning = warning::around(&value, &place);
+            self.warnings.extend(warning.filter(|warning| !self.warnings.contains(warning)));
+        }
         Ok(value)
     }
 }
@@ -386,13 +389,4 @@ fn blame(
         }
         None => problems.add(config.place, error.to_string()),
     }
-}
-
-/// The key of a Standard Webhooks secret: `whsec_` and Base64, or plain Base64.
-fn webhook_secret(text: &Secret) -> Option<Secret> {
-    let text = text.expose().trim_ascii();
-    let text = text.strip_prefix(b"whsec_").unwrap_or(text);
-    let decoded = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()?;
-    let decoded = Zeroizing::new(decoded);
-    WEBHOOK_SECRET_BYTES.contains(&decoded.len()).then(|| Secret::new(decoded.to_vec()))
 }

@@ -107,6 +107,7 @@ struct Built {
     tls: Option<Arc<Tls>>,
     exchanges: Arc<Exchanges>,
     token: Result<Token, String>,
+    warnings: Vec<String>,
 }
 
 /// Where problems of a whole file stand.
@@ -240,11 +241,13 @@ impl Loader {
             problems: &mut problems,
             has_store: config.boot.store.is_some(),
             asks,
+            warnings: Vec::new(),
         };
         let upstreams = builder.upstreams(&config.hot);
         let routes = builder.routes(&config.hot, &upstreams);
         let exchanges = builder.exchanges(&config.hot);
         let site = site(&config.hot, &upstreams);
+        let warnings = builder.warnings;
         let kept = match self.active {
             None => {
                 store::store(config.boot.store.as_ref(), &base, &mut self.sources, &mut problems)
@@ -274,12 +277,12 @@ impl Loader {
             return Err(Failure { reports });
         }
         let upstreams = upstreams.into_iter().map(|(name, built)| (name, built.upstream)).collect();
-        let built = Built { store: kept, routes, upstreams, site, tls, exchanges, token };
+        let built = Built { store: kept, routes, upstreams, site, tls, exchanges, token, warnings };
         Ok(self.activate(config, built, reports))
     }
 
     fn activate(&mut self, config: Config, built: Built, mut reports: Vec<Report>) -> Loaded {
-        let Built { store, routes, upstreams, site, tls, exchanges, token } = built;
+        let Built { store, routes, upstreams, site, tls, exchanges, token, warnings } = built;
         let (boot, generation) = match self.active.take() {
             None => (config.boot, 1),
             Some(active) => {
@@ -294,7 +297,7 @@ impl Loader {
             tls: tls.clone(),
             rules: self.rules.clone(),
         });
-        let snapshot = Snapshot { generation, routes, upstreams, site, tls, exchanges, token };
+        let snapshot = Snapshot { generation, routes, upstreams, site, tls, exchanges, token, warnings };
         Loaded { boot, store, snapshot, reports }
     }
 

@@ -9,6 +9,7 @@ pub mod sources;
 mod store;
 mod tls;
 mod upstreams;
+mod warning;
 pub mod watch;
 
 use std::collections::HashMap;
@@ -44,6 +45,8 @@ pub struct Snapshot {
     pub exchanges: Arc<Exchanges>,
     /// What opens the API for operators; `Err`: why it is shut.
     pub token: Result<Token, String>,
+    /// What is allowed, and hardly meant: for the operator, a line each.
+    pub warnings: Vec<String>,
 }
 
 /// A route that is ready to judge, or the reasons why it is not.

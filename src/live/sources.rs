@@ -90,16 +90,14 @@ impl Sources {
     /// The secret itself, never empty; `base` is the configuration's folder. The error names where
     /// it should be.
     pub fn secret(&mut self, base: &Path, from: &SecretRef) -> Result<Secret, String> {
-        let (bytes, place) = match from {
+        let place = place(base, from);
+        let bytes = match from {
             SecretRef::Env(name) => {
-                let place = format!("environment variable {name}");
                 let value = (self.environment)(name).ok_or(format!("{place} is not set"))?;
-                (value.into_vec(), place)
+                value.into_vec()
             }
             SecretRef::File(path) => {
-                let path = base.join(path);
-                let place = format!("file {}", path.display());
-                let mut bytes = match self.look(&path) {
+                let mut bytes = match self.look(&base.join(path)) {
                     Look::File(bytes) => bytes,
                     Look::Folder(_) => return Err(format!("{place} is a folder")),
                     Look::Nothing(error) => return Err(format!("{place}: {error}")),
@@ -110,7 +108,7 @@ impl Sources {
                         bytes.pop();
                     }
                 }
-                (std::mem::take(&mut *bytes), place)
+                std::mem::take(&mut *bytes)
             }
         };
         let secret = Secret::new(bytes);
@@ -134,6 +132,14 @@ impl Sources {
         let look = look(path);
         self.seen.0.insert(path.to_owned(), look.digest());
         look
+    }
+}
+
+/// Where a secret is, for people.
+pub(super) fn place(base: &Path, from: &SecretRef) -> String {
+    match from {
+        SecretRef::Env(name) => format!("environment variable {name}"),
+        SecretRef::File(path) => format!("file {}", base.join(path).display()),
     }
 }
 

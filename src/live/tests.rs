@@ -247,6 +247,56 @@ fn a_missing_or_empty_secret_takes_its_own_route_out_of_service() {
 }
 
 #[test]
+fn a_gateway_that_sends_once_is_warned_of_where_nothing_is_kept() {
+    let routes = route("smartexpay", "secret: env:KEY") + &route("liqpay", PARAMS);
+    let store = "store: { path: state }\n";
+    let direct = routes.replace("params: { secret", "delivery: direct, params: { secret");
+    for (text, warns) in [
+        (config(&routes), true),
+        (store.to_owned() + &config(&routes), false),
+        (config(&direct), false),
+    ] {
+        let mut setting = Setting::new(&text);
+        fs::create_dir(setting.folder.path("rules")).unwrap();
+        let warnings = setting.good().snapshot.warnings;
+        assert_eq!(warnings.len(), usize::from(warns), "{text}{warnings:?}");
+        for warning in warnings {
+            assert!(warning.starts_with("route `/smartexpay` delivers `direct`"), "{warning}");
+            assert!(warning.contains("recommends `durable`") && warning.contains("add `store`"));
+        }
+    }
+}
+
+#[test]
+fn what_stands_around_a_secret_is_warned_of_and_never_shown() {
+    let routes = route("liqpay", "public_key: i1, private_key: \"file:key\"");
+    let mut setting = Setting::new(&config(&routes));
+    fs::create_dir(setting.folder.path("rules")).unwrap();
+    for (text, what) in [
+        ("geheim", None),
+        ("geheim\n", None),
+        ("geheim\r\n", None),
+        ("ge heim\n", None),
+        ("\u{feff}geheim\n", Some("begins with a byte order mark")),
+        (" geheim\n", Some("has white space before it")),
+        ("geheim \n", Some("has white space after it")),
+        ("geheim\n\n", Some("has white space after it")),
+        ("\ngeheim\t", Some("has white space around it")),
+    ] {
+        setting.folder.write("key", text);
+        let warnings = setting.good().snapshot.warnings;
+        let want: Vec<_> = what
+            .iter()
+            .map(|what| {
+                let file = setting.folder.path("key").display().to_string();
+                format!("the secret in file {file} {what}: it is used as it stands there")
+            })
+            .collect();
+        assert_eq!(warnings, want, "{text:?}");
+    }
+}
+
+#[test]
 fn a_parameter_that_is_not_there_is_the_authors_problem() {
     let mut setting = Setting::new(&config(&route("liqpay", "public_key: x")));
     fs::create_dir(setting.folder.path("rules")).unwrap();

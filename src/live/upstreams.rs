@@ -3,14 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use zeroize::Zeroizing;
 
 use crate::config::{self, Address, At, Reach, SecretRef, TlsVersion};
+use crate::engine::secret::Secret;
 use crate::live::exchanges::certificates;
 use crate::live::sources::Sources;
 use crate::text::problem::Problems;
+
+/// Bytes of a Standard Webhooks secret.
+const WEBHOOK_SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// How an upstream is spoken to over TLS. Two that are equal are spoken to alike.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -106,4 +113,13 @@ fn fits(client: &Client) -> Result<(), &'static str> {
         Err(rustls::Error::InconsistentKeys(_)) => Err("the key is not that of the certificate"),
         Err(_) => Err("the key is of no kind that can be used"),
     }
+}
+
+/// The key of a Standard Webhooks secret: `whsec_` and Base64, or plain Base64.
+pub(super) fn webhook_secret(text: &Secret) -> Option<Secret> {
+    let text = text.expose().trim_ascii();
+    let text = text.strip_prefix(b"whsec_").unwrap_or(text);
+    let decoded = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()?;
+    let decoded = Zeroizing::new(decoded);
+    WEBHOOK_SECRET_BYTES.contains(&decoded.len()).then(|| Secret::new(decoded.to_vec()))
 }

@@ -174,6 +174,7 @@ pub(crate) fn snapshot(routes: Vec<(String, Route)>) -> Snapshot {
         tls: None,
         exchanges: Arc::new(exchanges()),
         token,
+        warnings: Vec::new(),
     }
 }
 
