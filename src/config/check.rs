@@ -36,7 +36,17 @@ pub(super) fn name(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A route's path in its one normal form, so that no second spelling can reach, or miss, it.
+/// A route's path: there are no patterns.
+pub(super) fn exact_path(text: &str) -> Result<(), String> {
+    if text.contains('*') {
+        return Err("a route has one exact path, and `*` stands for nothing; write a route for \
+                    each path"
+            .into());
+    }
+    path(text)
+}
+
+/// A path in its one normal form, so that no second spelling can reach, or miss, it.
 pub(super) fn path(text: &str) -> Result<(), String> {
     if text.len() > TEXT_MAX {
         return Err(format!("the path is longer than {TEXT_MAX} characters"));
@@ -214,6 +224,18 @@ mod tests {
             "http://a:1:2",
         ] {
             assert!(url(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_route_has_one_exact_path() {
+        assert_eq!(exact_path("/pay/stripe"), Ok(()));
+        assert_eq!(exact_path("pay"), path("pay"));
+        for pattern in ["/*", "/pay/*/stripe", "/pay/**"] {
+            assert!(
+                exact_path(pattern).is_err_and(|why| why.contains("one exact path")),
+                "{pattern}"
+            );
         }
     }
 

@@ -230,7 +230,7 @@ fn routes(
     let mut routes = Vec::with_capacity(nodes.len());
     for node in nodes {
         let path = text(node, "path").unwrap_or_default();
-        checked(node.get("path"), check::path, problems);
+        checked(node.get("path"), check::exact_path, problems);
         checked(node.get("name"), check::name, problems);
         unique(node.get("path"), "path", &mut paths, problems);
         // A route without a name is called like its path, which is unique already.
