@@ -12,6 +12,7 @@ use crate::live::sources::Sources;
 use crate::live::tls::{self, Tickets};
 use crate::live::watch::{Pace, Watch, Watched};
 use crate::live::{Exchanges, Route, Site, Snapshot, Store, Tls, Token, Upstream, store};
+use crate::text::node::Node;
 use crate::text::problem::{Place, Problem, Problems};
 
 /// The problems of one file, and its text for the excerpts.
@@ -271,22 +272,28 @@ impl Loader {
             reports.insert(0, Report { problems, source: text.clone() });
         }
         if !stale.is_empty() {
-            reports.push(Report { problems: stale, source: text });
+            reports.push(Report { problems: stale, source: text.clone() });
         }
         if !good || (self.active.is_none() && !reports.is_empty()) {
             return Err(Failure { reports });
         }
         let upstreams = upstreams.into_iter().map(|(name, built)| (name, built.upstream)).collect();
         let built = Built { store: kept, routes, upstreams, site, tls, exchanges, token, warnings };
-        Ok(self.activate(config, built, reports))
+        Ok(self.activate(config, text, built, reports))
     }
 
-    fn activate(&mut self, config: Config, built: Built, mut reports: Vec<Report>) -> Loaded {
+    fn activate(
+        &mut self,
+        config: Config,
+        text: String,
+        built: Built,
+        mut reports: Vec<Report>,
+    ) -> Loaded {
         let Built { store, routes, upstreams, site, tls, exchanges, token, warnings } = built;
         let (boot, generation) = match self.active.take() {
             None => (config.boot, 1),
             Some(active) => {
-                reports.extend(self.needs_restart(&active.boot, &config.boot));
+                reports.extend(self.needs_restart(&active.boot, &config.boot, text));
                 (active.boot, active.generation + 1)
             }
         };
@@ -297,11 +304,12 @@ impl Loader {
             tls: tls.clone(),
             rules: self.rules.clone(),
         });
-        let snapshot = Snapshot { generation, routes, upstreams, site, tls, exchanges, token, warnings };
+        let snapshot =
+            Snapshot { generation, routes, upstreams, site, tls, exchanges, token, warnings };
         Loaded { boot, store, snapshot, reports }
     }
 
-    fn needs_restart(&self, old: &Boot, new: &Boot) -> Option<Report> {
+    fn needs_restart(&self, old: &Boot, new: &Boot, text: String) -> Option<Report> {
         let Boot { listen, admin, limits, store, log } = old;
         let changed = [
             ("listen", *listen != new.listen),
@@ -310,11 +318,16 @@ impl Loader {
             ("store", *store != new.store),
             ("log", *log != new.log),
         ];
-        let mut problems = Problems::new(self.path.display().to_string());
-        for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
-            let what = format!("the change of `{key}` needs a restart; the rest has been applied");
-            problems.push(Problem::new(TOP, what).sensitive());
+        let file = self.path.display().to_string();
+        let root = Node::parse(&file, &text).ok();
+        let mut problems = Problems::new(file);
+        for (name, _) in changed.iter().filter(|(_, changed)| *changed) {
+            let mut keys = root.iter().flat_map(Node::entries).map(|(key, _)| key);
+            // What was taken out stands nowhere.
+            let place = keys.find(|key| key.text == *name).map_or(TOP, |key| key.place);
+            let what = format!("the change of `{name}` needs a restart; the rest has been applied");
+            problems.push(Problem::new(place, what).sensitive());
         }
-        (!problems.is_empty()).then(|| Report { problems, source: String::new() })
+        (!problems.is_empty()).then_some(Report { problems, source: text })
     }
 }

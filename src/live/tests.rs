@@ -393,11 +393,14 @@ fn what_needs_a_restart_is_said_and_the_rest_applied() {
     fs::create_dir(setting.folder.path("rules")).unwrap();
     let boot = setting.good().boot;
     let other = text.replace("127.0.0.1:1", "127.0.0.1:2").replace("/liqpay", "/elsewhere");
-    setting.folder.write("c.yaml", &other);
+    setting.folder.write("c.yaml", &format!("# Moved.\n{other}log: {{ level: warn }}\n"));
     let (loaded, said) = setting.partly();
     assert_eq!(
         heads(&said),
-        ["c.yaml:1:1: error: the change of `listen` needs a restart; the rest has been applied"]
+        [
+            "c.yaml:2:1: error: the change of `listen` needs a restart; the rest has been applied",
+            "c.yaml:7:1: error: the change of `log` needs a restart; the rest has been applied",
+        ]
     );
     assert_eq!(loaded.boot, boot);
     assert!(is_ready(&loaded, "/elsewhere"));
