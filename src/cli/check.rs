@@ -36,7 +36,8 @@ Examples:
   countersign check rules examples           every rule and configuration in these folders
   countersign check --config countersign.yaml
 
-A YAML file with `routes` or `listen` is taken for a configuration, one with `gateway` for a rule.
+A YAML file with `routes` or `listen` is taken for a configuration, one with `gateway` for a rule;
+another is passed over in a folder, and wrong where it is named.
 Exit status: 0 where nothing is wrong, 1 where a route of `--config` is out of service, 2 where something
 is wrong. Every problem of every file is shown. Configurations that are found in folders are files like
 others: their secrets may be elsewhere.")]
@@ -69,8 +70,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
         if let Err(error) = collect(path, &mut files) {
             checker.problem(format!("error: {error:#}"));
         }
+        // A file that was named is meant; what lies in a folder may be of other programs.
+        let named = !path.is_dir();
         for file in files {
-            checker.file(&file)?;
+            checker.file(&file, named)?;
         }
     }
     Ok(match checker.told.is_empty() {
@@ -135,8 +138,8 @@ impl Checker<'_> {
         }
     }
 
-    /// A file that may be a rule or a configuration; other YAML (of other programs) is let be.
-    fn file(&mut self, path: &Path) -> Result<()> {
+    /// A file that may be a rule or a configuration; another is let be, unless it was named.
+    fn file(&mut self, path: &Path, named: bool) -> Result<()> {
         let text = match read_text(path) {
             Ok(text) => text,
             Err(error) => {
@@ -151,7 +154,12 @@ impl Checker<'_> {
                 Ok(())
             }
             Ok(root) if root.get("gateway").or(root.get("proofs")).is_none() => {
-                writeln!(self.out, "{name}: neither a rule nor a configuration; not checked\n")?;
+                let what = format!("{name}: neither a rule nor a configuration");
+                if named {
+                    self.problem(format!("error: {what}: it has no `gateway` and no `routes`"));
+                } else {
+                    writeln!(self.out, "{what}; not checked\n")?;
+                }
                 Ok(())
             }
             Ok(_) | Err(_) => self.rule(&name, &text),

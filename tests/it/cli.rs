@@ -130,6 +130,24 @@ fn check_and_the_daemon_take_the_same_files_of_a_folder_for_rules() {
 }
 
 #[test]
+fn check_of_a_file_that_is_nothing_fails_where_it_was_named() {
+    let folder = Folder::new();
+    folder.write("empty.yaml", "");
+    folder.write("other.yaml", "apiVersion: v1\n");
+    for name in ["empty.yaml", "other.yaml"] {
+        let output = countersign(&["check", folder.at(name).to_str().unwrap()]);
+        let (code, out, err) = said(&output);
+        assert_eq!((code, out), (2, ""), "{name}");
+        let what = format!("{name}: neither a rule nor a configuration: it has no `gateway`");
+        assert!(err.contains(&what), "{err}");
+    }
+    let output = countersign(&["check", folder.path().to_str().unwrap()]);
+    let (code, out, err) = said(&output);
+    assert_eq!((code, err), (0, ""));
+    assert_eq!(out.matches("neither a rule nor a configuration; not checked").count(), 2, "{out}");
+}
+
+#[test]
 fn check_of_a_configuration_shows_its_rules_and_names_the_secret_that_is_missing() {
     let folder = Folder::new();
     folder.write(
