@@ -48,7 +48,7 @@ pub(super) struct Args {
     /// Rule files, configurations, or folders of them.
     #[arg(value_name = "RULE")]
     rules: Vec<PathBuf>,
-    /// Only problems, no tables.
+    /// No tables of rules: only problems, and what becomes of each route of a configuration.
     #[arg(long, short)]
     quiet: bool,
 }
