@@ -112,3 +112,30 @@ fn law_4_a_value_without_its_name_cannot_hold_what_stands_between_values() {
         }
     }
 }
+
+#[test]
+fn law_3_what_may_be_missing_is_covered_by_a_set_of_all_fields_only_where_it_may_stand() {
+    let set = "pattern: '[^;=]*', render: \"${name}=${value}\", separator: \";\"";
+    let cases = [
+        ("form", "optional: true", true),
+        ("fields", "in: either, optional: true", true),
+        ("fields", "in: body", true),
+        ("fields", "in: body, optional: true", false),
+        ("fields", "in: query, optional: true", false),
+        ("form", "in: query", false),
+    ];
+    for (of, note, covered) in cases {
+        let text = SHELF
+            .replace("of: form", &format!("of: {of}"))
+            .replace("SET", set)
+            .replace("CLOSED", "{}")
+            .replace("NOTE", &format!("{{ {note} }}"))
+            .replace("  dedupe:", "  raw_type: field.note\n  dedupe:");
+        let found = compile("shelf.yaml", &text).err().expect("not signed").render(&text);
+        assert_eq!(
+            !found.contains("no proof covers `field.note`"),
+            covered,
+            "{of} {note}\n{found}"
+        );
+    }
+}

@@ -369,7 +369,13 @@ impl Covered<'_> {
             }
             (SetOf::Fields | SetOf::Form, Ref::Field(index) | Ref::FieldPart(index, _)) => {
                 let Some(field) = self.plan.request.fields.get(*index) else { return false };
-                if set.of == SetOf::Form && field.place != FieldPlace::Body {
+                let covered = match set.of {
+                    SetOf::Form => field.place == FieldPlace::Body,
+                    // The set has it wherever it stands, and the rule where it belongs: what may be
+                    // missing can be moved away.
+                    _ => field.place == FieldPlace::Either || !field.optional,
+                };
+                if !covered {
                     return false;
                 }
                 &field.name

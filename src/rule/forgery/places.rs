@@ -6,7 +6,7 @@ use crate::engine::plan::{
     Check, Condition, Expr, Outcome, Plan, Predicate, Question, QuestionAt, Ref,
 };
 use crate::rule::coverage;
-use crate::rule::forgery::change::{flips, map_form, map_pairs, part_of, set, swap_case};
+use crate::rule::forgery::change::{Pairs, flips, map_form, map_pairs, part_of, set, swap_case};
 use crate::rule::forgery::{Breeder, Must};
 use crate::rule::request::{Body, Request};
 use crate::rule::sign;
@@ -60,6 +60,10 @@ impl Breeder<'_> {
             let request = renamed(to.clone());
             self.attempt(must, &request, || format!("`{place}` renamed to `{to}`"));
         }
+        // A proof may be made of all fields, wherever they stand.
+        let moved = moved(original, name.as_bytes());
+        let kept = if must == Must::BeRejected { Must::KeepFacts } else { must };
+        self.attempt(kept, &moved, || format!("`{place}` moved between query and form"));
         let other = value.iter().rev().copied().chain(*b"0").collect::<Vec<u8>>();
         for (twin, what) in [(value.to_vec(), "doubled"), (other, "doubled with another value")] {
             let pair = (name.as_bytes().to_vec(), twin);
@@ -196,6 +200,24 @@ impl Breeder<'_> {
             self.attempt(Must::ChangeNothing, &request, || format!("sent by {method}"));
         }
     }
+}
+
+/// The request with a field in the query that stood in the form, or the other way round.
+fn moved(request: &Request, name: &[u8]) -> Request {
+    let mut request = request.clone();
+    let Body::Form(form) = &mut request.body else { return request };
+    let take = |from: &mut Pairs, to: &mut Pairs| {
+        let (found, rest) = std::mem::take(from).into_iter().partition(|(known, _)| known == name);
+        *from = rest;
+        let found: Pairs = found;
+        to.extend(found);
+    };
+    if form.iter().any(|(known, _)| known == name) {
+        take(form, &mut request.query);
+    } else {
+        take(&mut request.query, form);
+    }
+    request
 }
 
 /// The value in the other letter case, and with something before or behind it.
