@@ -387,7 +387,7 @@ fn what_is_put_into_a_template_is_escaped_as_the_table_says() {
         .filter(|line| line.starts_with("| a ") || line.starts_with("| the "))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 6);
     for row in rows {
         let (value, wanted) = (code(row[2])[0], code(row[3])[0]);
         let query = json!({ "q": value });
