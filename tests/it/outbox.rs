@@ -57,7 +57,10 @@ async fn reloaded(running: &Running, folder: &Folder, text: &str) {
 #[tokio::test]
 async fn after_a_reload_events_go_where_the_upstream_is_now_however_steadily_they_come() {
     let late = Act::SayLate("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let (old, new) = (Stub::start(&[late.clone()]).await, Stub::start(&[late]).await);
+    let (old, new) = (
+        Stub::start(std::slice::from_ref(&late)).await,
+        Stub::start(std::slice::from_ref(&late)).await,
+    );
     let folder = folder(&config_of("smarty", &[("smarty", old.address)]));
     let running = open(&folder).await;
     let stop = Arc::<AtomicBool>::default();
