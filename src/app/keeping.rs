@@ -53,6 +53,8 @@ pub fn open(
         error => at(what, &error),
     };
     folder::make(place).map_err(|error| at("the store", &error))?;
+    // SQLite would not say what it was that it could not open.
+    folder::open_to_us(place).map_err(|error| at("the store", &error))?;
     let seal =
         Seal::new(&settings.keys).ok_or_else(|| at("the store", &"a key is not 32 bytes"))?;
     let seal = Arc::new(seal);
