@@ -10,8 +10,8 @@ use crate::engine::params::Params;
 use crate::engine::secret::Secret;
 use crate::live::sources::Sources;
 use crate::rule::{self, Rule};
-use crate::text::is_yaml;
-use crate::text::problem::did_you_mean;
+use crate::text::problem::{Place, did_you_mean};
+use crate::text::{NOT_UTF8, is_yaml, utf8};
 
 /// A shipped rule by its gateway, or the rule of a file. Problems are printed; `None`: it has some.
 pub(super) fn rule(name: &str) -> Result<Option<Rule>> {
@@ -35,13 +35,16 @@ pub(super) fn rule(name: &str) -> Result<Option<Rule>> {
     }
 }
 
-fn is_path(name: &str) -> bool {
+/// Whether it names a file, not a shipped rule.
+pub(super) fn is_path(name: &str) -> bool {
     name.contains('/') || is_yaml(Path::new(name))
 }
 
 /// A file of text.
 pub(super) fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    let name = path.display();
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    utf8(bytes).map_err(|Place { line, column, .. }| anyhow!("{name}:{line}:{column}: {NOT_UTF8}"))
 }
 
 /// `name=value`; `name=@FILE` and `name=file:PATH` read a file, `name=env:NAME` the environment, as a

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config::{self, At, Boot, ClientCertificates, Config};
 use crate::live::build::{Builder, site};
 use crate::live::rules::{Compiler, LoadedRule, RuleSet};
-use crate::live::sources::Sources;
+use crate::live::sources::{Sources, Unread};
 use crate::live::tls::{self, Tickets};
 use crate::live::watch::{Pace, Watch, Watched};
 use crate::live::{Exchanges, Route, Site, Snapshot, Store, Tls, Token, Upstream, store};
@@ -25,9 +25,10 @@ pub struct Report {
 
 impl Report {
     /// A file that cannot be read.
-    pub(super) fn unreadable(path: &Path, why: &str) -> Self {
+    pub(super) fn unreadable(path: &Path, unread: Unread) -> Self {
+        let Unread { place, why } = unread;
         let mut problems = Problems::new(path.display().to_string());
-        problems.push(Problem::new(TOP, format!("cannot be read: {why}")).sensitive());
+        problems.push(Problem::new(place, format!("cannot be read: {why}")).sensitive());
         Self { problems, source: String::new() }
     }
 
@@ -192,7 +193,7 @@ impl Loader {
 
     fn text(&mut self) -> Result<String, Failure> {
         let unreadable =
-            |why: String| Failure { reports: vec![Report::unreadable(&self.path, &why)] };
+            |unread: Unread| Failure { reports: vec![Report::unreadable(&self.path, unread)] };
         self.sources.text(&self.path).map_err(unreadable)
     }
 

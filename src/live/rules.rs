@@ -135,7 +135,7 @@ impl Loading<'_> {
                 }
                 Ok(RulePath::Folder(found)) => files.extend(found),
                 Err(error) => {
-                    reports.push(Report::unreadable(path, &error));
+                    reports.push(Report::unreadable(path, error.into()));
                     broken.push(path.clone());
                 }
             }
@@ -144,7 +144,7 @@ impl Loading<'_> {
     }
 
     fn file(&mut self, path: &Path) -> Result<(), Report> {
-        let text = self.sources.text(path).map_err(|error| Report::unreadable(path, &error))?;
+        let text = self.sources.text(path).map_err(|unread| Report::unreadable(path, unread))?;
         let rule = self.compiler.compile(&path.display().to_string(), &text)?;
         if let Some(first) = self.set.rules.get(rule.gateway()) {
             let first = first.path.as_deref().unwrap_or(Path::new("")).display().to_string();

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 use crate::config::SecretRef;
 use crate::engine::secret::Secret;
 use crate::text::node::FILE_BYTES_MAX;
-use crate::text::{is_hidden, is_yaml};
+use crate::text::problem::Place;
+use crate::text::{NOT_UTF8, is_hidden, is_yaml, utf8};
 
 /// Rule files in one folder.
 const FOLDER_FILES_MAX: usize = 1000;
@@ -38,6 +39,21 @@ enum Look {
     /// Its rule files, sorted.
     Folder(Vec<PathBuf>),
     Nothing(String),
+}
+
+/// Why a file is not read, and where in it that shows.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) place: Place,
+    /// For people.
+    pub(super) why: String,
+}
+
+/// A file as a whole.
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self { place: Place { line: 1, column: 1, len: 1 }, why }
+    }
 }
 
 /// What a path of the configuration's `rules` is.
@@ -65,12 +81,12 @@ impl Sources {
     }
 
     /// The text of a file of at most 1 MiB; the error says why not, for people.
-    pub fn text(&mut self, path: &Path) -> Result<String, String> {
+    pub(super) fn text(&mut self, path: &Path) -> Result<String, Unread> {
         match self.look(path) {
-            Look::File(mut bytes) => String::from_utf8(std::mem::take(&mut bytes))
-                .map_err(|_| "the file is not UTF-8".to_owned()),
-            Look::Folder(_) => Err("this is a folder, not a file".to_owned()),
-            Look::Nothing(error) => Err(error),
+            Look::File(mut bytes) => utf8(std::mem::take(&mut bytes))
+                .map_err(|place| Unread { place, why: NOT_UTF8.to_owned() }),
+            Look::Folder(_) => Err("this is a folder, not a file".to_owned().into()),
+            Look::Nothing(error) => Err(error.into()),
         }
     }
 

@@ -409,8 +409,10 @@ fn what_needs_a_restart_is_said_and_the_rest_applied() {
 #[test]
 fn files_that_are_not_text_or_too_large_are_refused() {
     let mut setting = Setting::new("");
-    fs::write(setting.folder.path("c.yaml"), b"\xff\xfe").unwrap();
-    assert!(setting.bad().contains("not UTF-8"));
+    fs::write(setting.folder.path("c.yaml"), b"# ok\n# caf\xe9\n").unwrap();
+    let what =
+        "c.yaml:2:6: error: cannot be read: the file is not UTF-8 from here on; save it as UTF-8";
+    assert_eq!(heads(&setting.bad()), [what]);
     setting.folder.write("c.yaml", &"#".repeat(1024 * 1024 + 1));
     assert!(setting.bad().contains("larger than 1048576 bytes"));
     fs::remove_file(setting.folder.path("c.yaml")).unwrap();
