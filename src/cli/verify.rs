@@ -63,7 +63,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit> {
             for error in errors {
                 complain(&format!("error: {error}"));
             }
-            complain(&format!("see `countersign rules {}` for its parameters", rule.gateway()));
+            complain(&if given::is_path(&args.rule) {
+                format!("see `params` in {}", args.rule)
+            } else {
+                format!("see `countersign rules {}` for its parameters", rule.gateway())
+            });
             return Ok(Exit::Problem);
         }
     };

@@ -430,6 +430,19 @@ fn verify_accepts_rejects_and_complains_by_its_exit_code() {
 }
 
 #[test]
+fn verify_of_a_file_says_where_its_parameters_are() {
+    for (rule, see) in [
+        ("rules/stripe.yaml", "see `params` in rules/stripe.yaml"),
+        ("stripe", "see `countersign rules stripe` for its parameters"),
+    ] {
+        let output = countersign(&["verify", rule, "--request", "-"]);
+        let (code, _, err) = said(&output);
+        assert_eq!(code, 2);
+        assert!(err.contains(see), "{err}");
+    }
+}
+
+#[test]
 fn verify_says_when_only_a_line_break_stands_between_a_capture_and_its_signature() {
     let mut request = text(&printed(&["stripe"])).to_owned();
     let start = request.find("Content-Length").unwrap();

@@ -174,15 +174,17 @@ fn word<T>(
 }
 
 /// RFC 3339, a date in UTC, or Unix seconds.
+pub fn moment(text: &str) -> Option<UnixSeconds> {
+    let midnight = || TimeFormat::Rfc3339.read(&format!("{text}T00:00:00Z"));
+    let written = TimeFormat::Seconds.read(text).or_else(|| TimeFormat::Rfc3339.read(text));
+    written.or_else(midnight)
+}
+
+/// See [`moment`].
 fn time(name: &str, given: Option<&Value>) -> Result<Option<UnixSeconds>, Fault> {
-    let read = |text: &str| {
-        let midnight = || TimeFormat::Rfc3339.read(&format!("{text}T00:00:00Z"));
-        let written = TimeFormat::Seconds.read(text).or_else(|| TimeFormat::Rfc3339.read(text));
-        written.or_else(midnight)
-    };
     let read = match given {
         None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) => read(text),
+        Some(Value::String(text)) => moment(text),
         Some(other) => other.as_i64(),
     };
     read.map(Some).ok_or_else(|| {

@@ -25,6 +25,7 @@ use crate::live::Snapshot;
 use crate::metrics::Metrics;
 use crate::store::captures::Captures;
 use crate::store::{Act, Store};
+pub use ask::moment;
 use fault::Fault;
 use rejudge::Progress;
 

@@ -3,6 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value};
 
+use crate::admin::api::moment;
 use crate::app::wall_clock;
 use crate::engine::event::Status;
 use crate::engine::form;
@@ -18,9 +19,12 @@ fn statuses() -> PossibleValuesParser {
 }
 
 /// A time as the API takes it; `2h` is two hours ago.
-#[expect(clippy::unnecessary_wraps, reason = "clap wants it so; the API says what is wrong")]
 fn time(text: &str) -> Result<String, String> {
-    let Some(ago) = parse_duration(text) else { return Ok(text.to_owned()) };
+    let Some(ago) = parse_duration(text) else {
+        return moment(text).map(|_| text.to_owned()).ok_or_else(|| {
+            "expected `2h` (ago), `2026-11-27`, `2026-11-27T08:00:00Z` or Unix seconds".to_owned()
+        });
+    };
     let ago = i64::try_from(ago.as_secs()).unwrap_or(i64::MAX);
     Ok(wall_clock().saturating_sub(ago).max(0).to_string())
 }
