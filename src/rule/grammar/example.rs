@@ -94,7 +94,7 @@ pub(super) static EXPECT: Shape = Shape {
         Key::optional(
             "accept",
             Kind::OneOrMany(&Kind::Named(&Kind::Any)),
-            "The facts of its event that matter; of a batch, a list of them.",
+            "The facts of its event that matter, of money its `amount`; of a batch, a list of them.",
         ),
         Key::optional("reject", Kind::OneOrMany(&Kind::Text), "The reason, or any of several."),
         Key::optional("reply", Kind::TextOrEmpty, "The body that it is answered with."),
