@@ -162,7 +162,7 @@ examples:
     params: { secret: made-up-key }
     # HMAC-SHA256 of `17;12.50;false`.
     request: { body: '{"order":"17","sum":"12.50","test":false,"sign":"6a55f52eb6efe8e81233231f5658403024ad95b82f74f7153d99f382f3fde2f1"}' }
-    expect: { accept: { order_id: "17", test: false, credit: true } }
+    expect: { accept: { order_id: "17", amount: { value: "12.50", currency: EUR }, test: false, credit: true } }
 "#;
 
 #[test]

@@ -74,13 +74,22 @@ impl From<Refusal> for Failure {
 
 impl From<DeliverError> for Failure {
     fn from(error: DeliverError) -> Self {
-        Self(error.into(), String::new())
+        HandoverError::from(error).into()
     }
 }
 
 impl From<HandoverError> for Failure {
     fn from(error: HandoverError) -> Self {
-        Self(error.into(), String::new())
+        let at = match error {
+            // Whose fault it is: a wrong path, a wrong secret, a page instead of an endpoint.
+            HandoverError::Deliver(DeliverError::Refused(status)) => {
+                format!("upstream said {}", status.as_u16())
+            }
+            HandoverError::Deliver(_) | HandoverError::InFlight | HandoverError::Store(_) => {
+                String::new()
+            }
+        };
+        Self(error.into(), at)
     }
 }
 

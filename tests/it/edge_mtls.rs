@@ -59,7 +59,7 @@ examples:
 {}    request:
       client_certificate: |
 {}      body: '{BODY}'
-    expect: {{ accept: {{ order_id: o1, status: succeeded, credit: true }} }}
+    expect: {{ accept: {{ order_id: o1, amount: {{ value: '10.00', currency: EUR }}, credit: true }} }}
 ",
         indented(root, 8),
         indented(certificate, 8)

@@ -121,6 +121,14 @@ async fn a_verdict_of_the_upstream_is_no_failure_and_is_not_kept() {
     let (_folder, running) = kept(stub.address, "").await;
     assert_eq!(say(&running, &genuine("stripe", 1)).await, 502);
     assert!(entries(&running).await.is_empty(), "its gateway has been told");
+    let captures = running.captures.as_ref().unwrap();
+    let mut listed = Vec::new();
+    eventually("it is captured", async || {
+        listed = captures.list(captures::Filter::default(), None, 10).await.unwrap();
+        !listed.is_empty()
+    })
+    .await;
+    assert_eq!(listed[0].summary.place, "upstream said 422", "whose fault it is");
     assert_eq!(say(&running, &genuine("stripe", 1)).await, 200, "and has come again");
     assert_eq!(stub.got().len(), 2);
 }

@@ -16,7 +16,9 @@ Examples:
   countersign events retry --all --state held --since 2h --yes
 
 What waits goes at once, what was held or is dead goes as if it had just come. Each goes once, with the
-idempotency key that it had. Exit status: 0 where it was done to all, 1 where to fewer or none, 2 where
+idempotency key that it had: so an application that books once per id takes a known id with another
+content (`equivocation`) for known. Where that is the one that is true, book it by hand and drop it.
+Exit status: 0 where it was done to all, 1 where to fewer or none, 2 where
 it could not be asked for.")]
 pub(super) struct Args {
     #[command(flatten)]

@@ -42,7 +42,12 @@ examples:
       headers: { x-signature: "SIGNATURE" }
       body: 'BODY'
     expect:
-      accept: { event_id: e1, order_id: o1, status: succeeded, credit: true }
+      accept:
+        event_id: e1
+        order_id: o1
+        amount: { value: "10.00", currency: EUR }
+        status: succeeded
+        credit: true
 "#;
 
 fn sign(secret: &str, body: &str) -> String {
