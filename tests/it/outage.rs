@@ -1,13 +1,18 @@
 //! An upstream that is away for long: nothing is lost, everything arrives in order, and what is too
 //! old is given up aloud.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign::config::Target;
 use countersign::engine::event::{Event, Status};
-use countersign::store::{Filter, Order, Page, State};
+use countersign::store::{
+    Act as Deed, Admission, Answer, Claimed, Deposit, Entry, Filter, Intake, Message, Order, Page,
+    Settled, Settlement, State, Store, StoreError, Ticket, Totals,
+};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
 
 use crate::support::gateways::hex;
 use crate::support::outbox::paid;
@@ -150,4 +155,70 @@ async fn a_hundred_thousand_waiting_events_are_drained() {
     keys.sort_unstable();
     keys.dedup();
     assert_eq!(keys.len(), EVENTS);
+}
+
+/// A store that cannot say for a while what came of anything.
+struct Forgetful {
+    store: Arc<dyn Store>,
+    refuses: AtomicUsize,
+}
+
+impl Store for Forgetful {
+    fn admit(&self, all: Vec<Deposit>, by: Intake, now: i64) -> Answer<'_, Vec<Admission>> {
+        self.store.admit(all, by, now)
+    }
+    fn claim(&self, upstream: &str, max: usize, now: i64, until: i64) -> Answer<'_, Claimed> {
+        self.store.claim(upstream, max, now, until)
+    }
+    fn settle(&self, ticket: Ticket, settlement: Settlement, now: i64) -> Answer<'_, Settled> {
+        let left = self
+            .refuses
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match left {
+            Ok(_) => Box::pin(async { Err(StoreError::Busy) }),
+            Err(_) => self.store.settle(ticket, settlement, now),
+        }
+    }
+    fn entries(&self, filter: &Filter, page: Page, max: usize) -> Answer<'_, Vec<Entry>> {
+        self.store.entries(filter, page, max)
+    }
+    fn entry(&self, seq: i64) -> Answer<'_, Option<(Entry, Option<Message>)>> {
+        self.store.entry(seq)
+    }
+    fn order(&self, seqs: Vec<i64>, order: Order, now: i64) -> Answer<'_, u64> {
+        self.store.order(seqs, order, now)
+    }
+    fn totals(&self) -> Answer<'_, Totals> {
+        self.store.totals()
+    }
+    fn prune(&self, before: i64) -> Answer<'_, u64> {
+        self.store.prune(before)
+    }
+    fn record(&self, act: Deed) -> Answer<'_, ()> {
+        self.store.record(act)
+    }
+    fn acts(&self, max: usize) -> Answer<'_, Vec<Deed>> {
+        self.store.acts(max)
+    }
+    fn health(&self) -> Result<(), StoreError> {
+        self.store.health()
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_store_cuts_off_nothing_that_is_under_way() {
+    let stub = Stub::start(&[Act::SayLate("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")]).await;
+    let post = Post::over(stub.target(), Duration::from_secs(24 * 3600), |store| {
+        Arc::new(Forgetful { store, refuses: AtomicUsize::new(1) })
+    });
+    for n in 0..12 {
+        post.keep(vec![event(n, n, Status::Succeeded)]).await;
+    }
+    let outlet = post.outlet();
+    let way = || Some(Arc::clone(&outlet));
+    let drained = post.outbox.drain(way, &Notify::new()).await;
+    assert_eq!(drained, Err(StoreError::Busy));
+    assert_eq!((stub.got().len(), post.count(State::Delivered).await), (12, 11));
+    post.drain(&outlet).await;
+    assert_eq!(stub.got().len(), 12, "none is sent again as long as its lease holds");
 }

@@ -13,7 +13,7 @@ use countersign::live::{Route, Upstream};
 use countersign::metrics::Metrics;
 use countersign::store::seal::Seal;
 use countersign::store::sqlite::{Settings, Sqlite};
-use countersign::store::{Filter, Page, State};
+use countersign::store::{Filter, Page, State, Store};
 
 use tokio::sync::Notify;
 
@@ -31,6 +31,15 @@ pub(crate) struct Post {
 
 impl Post {
     pub(crate) fn new(target: Target, horizon: Duration) -> Self {
+        Self::over(target, horizon, |store| store)
+    }
+
+    /// The same over what is made of its store.
+    pub(crate) fn over(
+        target: Target,
+        horizon: Duration,
+        make: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Self {
         let (folder, metrics) = (Folder::new(), Metrics::new().unwrap());
         let settings = Settings {
             path: folder.at("outbox.db"),
@@ -45,8 +54,8 @@ impl Post {
             Box::new(move || clock.load(Ordering::Relaxed))
                 as Box<dyn Fn() -> UnixSeconds + Send + Sync>
         });
-        let outbox =
-            Outbox::new(Arc::new(store), metrics.outbox().unwrap(), Clocks { wall, steady });
+        let store = make(Arc::new(store));
+        let outbox = Outbox::new(store, metrics.outbox().unwrap(), Clocks { wall, steady });
         let upstream = Upstream {
             timeout: PATIENCE,
             connect_timeout: PATIENCE,
