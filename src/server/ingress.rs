@@ -284,7 +284,12 @@ impl Service for Ingress {
                 Ok(passage) => {
                     pass::answer(passage, &sender, &self.limits, &self.limiter, request).await
                 }
-                Err(refusal) => self.refuse_unrouted(&sender, refusal, ""),
+                Err(refusal) => {
+                    // What was called may hold anything; what it should have been is ours.
+                    let nearly = wiring.nearly(request.uri().path());
+                    let at = nearly.map_or_else(String::new, |path| format!("nearly {path}"));
+                    self.refuse_unrouted(&sender, refusal, &at)
+                }
             };
         };
         let captures = self.keeping.captures.as_deref();

@@ -97,6 +97,13 @@ impl Wiring {
         self.routes.get(path)
     }
 
+    /// The path of the route that is meant where only the letters' case or a slash at the end differs.
+    pub(super) fn nearly(&self, path: &str) -> Option<&str> {
+        let plain = |path: &str| path.trim_end_matches('/').to_ascii_lowercase();
+        let wanted = plain(path);
+        self.routes.keys().map(String::as_str).find(|known| plain(known) == wanted)
+    }
+
     /// The ways to all upstreams.
     pub(super) fn outlets(&self) -> impl Iterator<Item = &Arc<Outlet>> {
         self.outlets.values()

@@ -144,6 +144,25 @@ async fn reasons_that_no_vector_gives_are_given_too() {
 }
 
 #[tokio::test]
+async fn a_path_that_is_nearly_a_route_is_logged_with_that_route_and_not_as_it_came() {
+    let watched = Watched::open(|_| usual_routes(), "").await;
+    for (path, at) in [
+        ("/stripe", "nearly /stripe/"),
+        ("/Stripe/", "nearly /stripe/"),
+        ("/stripes/", ""),
+        ("/stripe/4111111111111111", ""),
+    ] {
+        let bytes = genuine("stripe", 1).once(path);
+        assert_eq!(tell(watched.running.addresses[0], bytes).await.unwrap().status, 404);
+        let lines = watched.lines.take_callbacks();
+        assert_eq!(
+            (lines[0]["reason"].as_str(), lines[0]["at"].as_str()),
+            (Some("no_route"), Some(at))
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_the_transport_refuses_is_counted_and_logged_like_the_rest() {
     let watched = Watched::open(
         |folder| {
